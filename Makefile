@@ -1,0 +1,39 @@
+# Every target prepares what it needs (virtual environment, ROS 2 Jazzy, colcon build) and goes.
+PYTHON ?= python3
+WORKSPACE = $(PYTHON) tools/workspace.py
+RUN = $(WORKSPACE) run --
+
+.PHONY: help demo test lint bench build clean
+.DEFAULT_GOAL := help
+
+help:  ## say what there is
+	@echo 'lk_dataset_ros: does the compiled component do what the original does?'
+	@echo
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
+	@echo
+	@echo '  make demo BAG=path/to/bag TOPIC=/odom   the same on your own recording'
+	@echo '  make test T="test/engine -k pairing"    some of the tests'
+
+demo:  ## record a robot, run original against compiled, show the verdicts
+	@$(WORKSPACE) setup demo
+	@$(RUN) python examples/odometry_smoother/demo.py $(if $(BAG),--bag '$(BAG)') $(if $(TOPIC),--topic '$(TOPIC)')
+
+test:  ## run the tests, those on a real ROS graph included
+	@$(WORKSPACE) setup test
+	@$(RUN) pytest $(T)
+
+lint:  ## ruff and mypy
+	@$(WORKSPACE) setup lint
+	@$(RUN) ruff format --check .
+	@$(RUN) ruff check .
+	@$(RUN) mypy
+
+bench:  ## measure what the README tells
+	@$(WORKSPACE) setup demo
+	@$(RUN) python benchmarks/first_verdict.py
+
+build:  ## build only; then: source env.sh
+	@$(WORKSPACE) setup demo
+
+clean:  ## remove what was installed and built here (not runs/)
+	rm -rf .venv build install log .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,1 @@
+"""The example pair: an odometry smoother in Python, and compiled to C++."""

@@ -1,0 +1,70 @@
+"""Prove that a compiled component does what the original does."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lk_dataset_ros.comparison import DatasetComparison
+    from lk_dataset_ros.component import Component, Config, Diagnostics, Input, Output, option
+    from lk_dataset_ros.dataset import (
+        Database,
+        DataPlayback,
+        DataRecorder,
+        Dataset,
+        McapDatabase,
+        MemoryDatabase,
+    )
+    from lk_dataset_ros.errors import LkError
+    from lk_dataset_ros.message import Columns, Schema, new_message
+
+__version__ = '0.1.0'
+
+# Looked up when asked for: `lk --help` and the nodes should not load what they do not use.
+_HOMES = {
+    'Columns': 'message',
+    'Component': 'component',
+    'Config': 'component',
+    'DataPlayback': 'dataset',
+    'DataRecorder': 'dataset',
+    'Database': 'dataset',
+    'Dataset': 'dataset',
+    'DatasetComparison': 'comparison',
+    'Diagnostics': 'component',
+    'Input': 'component',
+    'LkError': 'errors',
+    'McapDatabase': 'dataset',
+    'MemoryDatabase': 'dataset',
+    'Output': 'component',
+    'Schema': 'message',
+    'new_message': 'message',
+    'option': 'component',
+}
+
+__all__ = [
+    'Columns',
+    'Component',
+    'Config',
+    'DataPlayback',
+    'DataRecorder',
+    'Database',
+    'Dataset',
+    'DatasetComparison',
+    'Diagnostics',
+    'Input',
+    'LkError',
+    'McapDatabase',
+    'MemoryDatabase',
+    'Output',
+    'Schema',
+    'new_message',
+    'option',
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name from its room when it is first asked for."""
+    if name in _HOMES:
+        return getattr(import_module(f'lk_dataset_ros.{_HOMES[name]}'), name)
+    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')

@@ -1,0 +1,28 @@
+"""Components: behaviour with typed ports and a configuration, free of ROS."""
+
+from lk_dataset_ros.component.component import (
+    Component,
+    Log,
+    extend_python_path,
+    load_component,
+)
+from lk_dataset_ros.component.config import Config, Option, option
+from lk_dataset_ros.component.diagnostics import Diagnostics, Level, Status
+from lk_dataset_ros.component.ports import Input, Output, Port, PortQos
+
+__all__ = [
+    'Component',
+    'Config',
+    'Diagnostics',
+    'Input',
+    'Level',
+    'Log',
+    'Option',
+    'Output',
+    'Port',
+    'PortQos',
+    'Status',
+    'extend_python_path',
+    'load_component',
+    'option',
+]

@@ -1,0 +1,198 @@
+"""The contract of a database: a storage that a dataset writes to or reads from."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lk_dataset_ros.dataset.time import to_ns
+from lk_dataset_ros.errors import CapabilityError, KeyNotFoundError
+from lk_dataset_ros.message import Columns, builtin_schema, codec_for, type_name_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from types import TracebackType
+
+    from numpy.typing import NDArray
+    from typing_extensions import Self
+
+    from lk_dataset_ros.dataset.records import SerializedMessage, Topic
+    from lk_dataset_ros.message import Schema
+
+
+class Database(ABC):
+    """Base of all databases.
+
+    A subclass says what it can do (`can_read`, `can_write`, `is_persistent`, `is_live`,
+    `can_seek_time`) and implements `topics`, `declare`, `write_serialized` and
+    `iterate_serialized`; the rest follows from these and may be overridden by something faster.
+    """
+
+    can_read: bool = True
+    can_write: bool = True
+    #: What is written survives the process.
+    is_persistent: bool = False
+    #: What is written is shown at once to somebody else.
+    is_live: bool = False
+    #: Reading a span of time costs less than reading everything.
+    can_seek_time: bool = False
+
+    @property
+    def name(self) -> str:
+        """What messages call this database."""
+        return type(self).__name__
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a reader should know about the content, such as a cut file."""
+        return []
+
+    @abstractmethod
+    def topics(self) -> dict[str, Topic]:
+        """Return the topics by name, with the number of messages stored."""
+
+    @abstractmethod
+    def declare(self, key: str, schema: Schema, qos: str = '') -> None:
+        """Announce a key before `write_serialized`; the same declaration twice is no error.
+
+        Raises:
+            MessageTypeError: If the key is there with another type.
+        """
+
+    @abstractmethod
+    def write_serialized(
+        self,
+        key: str,
+        cdr: bytes,
+        log_time_ns: int,
+        publish_time_ns: int | None = None,
+        sequence: int = 0,
+    ) -> None:
+        """Store a serialized message of a declared key."""
+
+    @abstractmethod
+    def iterate_serialized(
+        self,
+        keys: Sequence[str] | None = None,
+        start_ns: int | None = None,
+        stop_ns: int | None = None,
+    ) -> Iterator[SerializedMessage]:
+        """Yield messages in order of log time; `start_ns` is included, `stop_ns` is not.
+
+        Raises:
+            KeyNotFoundError: If a key is not there.
+        """
+
+    def flush(self) -> None:
+        """Hand everything written so far to the storage."""
+
+    def close(self) -> None:
+        """Finish; closing twice is no error."""
+
+    def keys(self) -> list[str]:
+        """Return the keys in order of declaration."""
+        return list(self.topics())
+
+    def topic(self, key: str) -> Topic:
+        """Return what is known of a key.
+
+        Raises:
+            KeyNotFoundError: If the key is not there.
+        """
+        topics = self.topics()
+        if key not in topics:
+            raise KeyNotFoundError(
+                f'there is no {key} in {self.name}; there is {", ".join(topics) or "nothing"}'
+            )
+        return topics[key]
+
+    def write(self, key: str, value: Any, timestamp: Any = None, *, timestamp_ns: int) -> None:
+        """Store a message object.
+
+        Args:
+            key: Topic name.
+            value: A message: of a class from a bag's schema, rosbags' or rclpy's.
+            timestamp: Seconds or a ROS time; wins over `timestamp_ns`.
+            timestamp_ns: Nanoseconds.
+
+        Raises:
+            MessageTypeError: If the message is not of the key's type.
+        """
+        time_ns = timestamp_ns if timestamp is None else to_ns(timestamp)
+        known = self.topics().get(key)
+        if known is None:
+            schema = builtin_schema(type_name_of(value))
+            self.declare(key, schema)
+        else:
+            schema = known.schema
+        self.write_serialized(key, codec_for(schema).encode(value), time_ns)
+
+    def iterate(
+        self,
+        keys: Sequence[str] | None = None,
+        start_ns: int | None = None,
+        stop_ns: int | None = None,
+    ) -> Iterator[tuple[str, Any, int]]:
+        """Yield `(key, message, log time in ns)` in order of log time."""
+        codecs = {name: codec_for(topic.schema) for name, topic in self.topics().items()
+                  if keys is None or name in keys}
+        for record in self.iterate_serialized(keys, start_ns, stop_ns):
+            yield record.key, codecs[record.key].decode(record.cdr), record.log_time_ns
+
+    def time_range_ns(self) -> tuple[int, int] | None:
+        """Return first and last log time, or None if there is no message."""
+        times = [message.log_time_ns for message in self.iterate_serialized()]
+        return (times[0], times[-1]) if times else None
+
+    def read_all(self, key: str) -> list[Any]:
+        """Return all messages of a key in time order."""
+        return [message for _, message, _ in self.iterate([key])]
+
+    def read(self, key: str, index: int | None = None) -> Any:
+        """Return one message of a key, the last one when no index is given.
+
+        Raises:
+            KeyNotFoundError: If the key is not there.
+            IndexError: If there is no message of that index.
+        """
+        count = self.topic(key).count
+        position = count - 1 if index is None else index + count if index < 0 else index
+        if not 0 <= position < count:
+            raise IndexError(f'{key} has {count} messages; there is no message {index}')
+        for current, (_, message, _) in enumerate(self.iterate([key])):
+            if current == position:
+                return message
+        raise IndexError(f'{key} has fewer messages than its index says')
+
+    def timestamps(self, key: str) -> NDArray[np.int64]:
+        """Return the log times of a key's messages, int64 nanoseconds, shape (n,)."""
+        return np.array([item.log_time_ns for item in self.iterate_serialized([key])], np.int64)
+
+    def columns(self, key: str) -> Columns:
+        """Return a key's messages as arrays, one per field path."""
+        return Columns.from_messages((message, time_ns) for _, message, time_ns in self.iterate([key]))
+
+    def check_readable(self) -> None:
+        """Raise a CapabilityError if this database cannot be read."""
+        if not self.can_read:
+            raise CapabilityError(f'{self.name} cannot be read')
+
+    def check_writable(self) -> None:
+        """Raise a CapabilityError if this database cannot be written."""
+        if not self.can_write:
+            raise CapabilityError(f'{self.name} cannot be written')
+
+    def __enter__(self) -> Self:
+        """Return self."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close."""
+        self.close()

@@ -1,0 +1,6 @@
+"""The databases that ship with the package."""
+
+from lk_dataset_ros.dataset.databases.mcap import McapDatabase
+from lk_dataset_ros.dataset.databases.memory import MemoryDatabase
+
+__all__ = ['McapDatabase', 'MemoryDatabase']

@@ -1,0 +1,399 @@
+"""Read one MCAP file: by its summary where there is one, by a scan where there is none.
+
+Everything read is untrusted: every length is checked against what is there before it is used. A
+file that was cut (a killed recorder, a broken copy) gives everything up to the cut, the readable
+part of a compressed chunk included.
+"""
+
+from __future__ import annotations
+
+import heapq
+import mmap
+import struct
+import zlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import lz4.frame
+import zstandard
+from mcap.exceptions import McapError
+from mcap.reader import SeekingReader
+
+from lk_dataset_ros.errors import BagFormatError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator
+    from pathlib import Path
+
+MAGIC = b'\x89MCAP0\r\n'
+#: Decompress in pieces of this size, so that a lying header cannot make us allocate.
+PIECE = 4 * 1024 * 1024
+
+_SCHEMA, _CHANNEL, _MESSAGE, _CHUNK, _DATA_END, _FOOTER = 0x03, 0x04, 0x05, 0x06, 0x0F, 0x02
+_RECORD = struct.Struct('<BQ')
+_MESSAGE_HEAD = struct.Struct('<HIQQ')
+_CHUNK_HEAD = struct.Struct('<QQQI')
+
+
+class McapSchema(NamedTuple):
+    """A schema record."""
+
+    name: str
+    encoding: str
+    data: bytes
+
+
+class McapChannel(NamedTuple):
+    """A channel record."""
+
+    topic: str
+    schema_id: int
+    message_encoding: str
+    metadata: dict[str, str]
+
+
+class McapMessage(NamedTuple):
+    """A message record; `position` orders messages of equal log time as they stand in the file."""
+
+    log_time: int
+    position: tuple[int, int]
+    channel_id: int
+    sequence: int
+    publish_time: int
+    data: bytes
+
+
+class _ChunkRef(NamedTuple):
+    start_time: int
+    end_time: int
+    offset: int
+
+
+@dataclass
+class _Index:
+    """What is in a file, from its summary or from a scan."""
+
+    schemas: dict[int, McapSchema] = field(default_factory=dict)
+    channels: dict[int, McapChannel] = field(default_factory=dict)
+    counts: dict[int, int] = field(default_factory=dict)
+    chunks: list[_ChunkRef] = field(default_factory=list)
+    #: Offsets of message records that stand outside of chunks.
+    loose: list[tuple[int, int]] = field(default_factory=list)
+    start_time: int | None = None
+    end_time: int | None = None
+
+
+class McapFile:
+    """One MCAP file, open for reading.
+
+    Args:
+        path: The file.
+
+    Raises:
+        BagFormatError: If it is not an MCAP file.
+
+    Attributes:
+        warning: What is wrong with the file although it can be read, or empty.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.warning = ''
+        self._file = path.open('rb')
+        try:
+            head = self._file.read(len(MAGIC))
+            if head != MAGIC:
+                raise BagFormatError(f'{path} is not an MCAP file (it starts with {head!r})')
+            self._data = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
+        except BaseException:
+            self._file.close()
+            raise
+        self._index = self._read_summary() or self._scan()
+
+    @property
+    def schemas(self) -> dict[int, McapSchema]:
+        """Schemas by id."""
+        return self._index.schemas
+
+    @property
+    def channels(self) -> dict[int, McapChannel]:
+        """Channels by id."""
+        return self._index.channels
+
+    @property
+    def counts(self) -> dict[int, int]:
+        """Number of messages by channel id."""
+        return self._index.counts
+
+    @property
+    def time_range(self) -> tuple[int, int] | None:
+        """First and last log time, or None for a file without messages."""
+        if self._index.start_time is None or self._index.end_time is None:
+            return None
+        return self._index.start_time, self._index.end_time
+
+    def close(self) -> None:
+        """Close the file."""
+        self._data.close()
+        self._file.close()
+
+    def messages(
+        self, channel_ids: Collection[int], start_ns: int, stop_ns: int
+    ) -> Iterator[McapMessage]:
+        """Yield the messages of some channels in order of log time.
+
+        Args:
+            channel_ids: The channels.
+            start_ns: First log time.
+            stop_ns: First log time that is left out.
+        """
+        wanted = set(channel_ids)
+        heap: list[McapMessage] = [
+            message
+            for offset, length in self._index.loose
+            if (message := self._message(offset, length)).channel_id in wanted
+            and start_ns <= message.log_time < stop_ns
+        ]
+        heapq.heapify(heap)
+        chunks = [
+            chunk
+            for chunk in sorted(self._index.chunks)
+            if chunk.end_time >= start_ns and chunk.start_time < stop_ns
+        ]
+        for chunk in chunks:
+            while heap and heap[0].log_time < chunk.start_time:
+                yield heapq.heappop(heap)
+            for message in self._chunk_messages(chunk.offset):
+                if message.channel_id in wanted and start_ns <= message.log_time < stop_ns:
+                    heapq.heappush(heap, message)
+        while heap:
+            yield heapq.heappop(heap)
+
+    def _read_summary(self) -> _Index | None:
+        """Index the file by its summary; None if it has none that can be believed."""
+        if self._data[-len(MAGIC) :] != MAGIC or len(self._data) < 2 * len(MAGIC):
+            return None
+        try:
+            self._file.seek(0)
+            summary = SeekingReader(self._file).get_summary()
+        except (McapError, ValueError, struct.error, OverflowError, MemoryError):
+            return None
+        if summary is None or summary.statistics is None:
+            return None
+        statistics = summary.statistics
+        chunked = sum(len(index.message_index_offsets) > 0 for index in summary.chunk_indexes)
+        if statistics.message_count and not chunked:
+            return None
+        if len(summary.chunk_indexes) != statistics.chunk_count:
+            return None
+        index = _Index(
+            schemas={
+                key: McapSchema(schema.name, schema.encoding, schema.data)
+                for key, schema in summary.schemas.items()
+            },
+            channels={
+                key: McapChannel(
+                    channel.topic, channel.schema_id, channel.message_encoding, channel.metadata
+                )
+                for key, channel in summary.channels.items()
+            },
+            counts=dict(statistics.channel_message_counts),
+            chunks=[
+                _ChunkRef(each.message_start_time, each.message_end_time, each.chunk_start_offset)
+                for each in summary.chunk_indexes
+            ],
+        )
+        if statistics.message_count:
+            index.start_time = statistics.message_start_time
+            index.end_time = statistics.message_end_time
+        if not set(index.counts) <= set(index.channels):
+            return None
+        return index
+
+    def _scan(self) -> _Index:
+        """Index the file by walking over all its records."""
+        index = _Index()
+        position, size = len(MAGIC), len(self._data)
+        while True:
+            if position + _RECORD.size > size:
+                self._cut_at(position)
+                break
+            opcode, length = _RECORD.unpack_from(self._data, position)
+            body = position + _RECORD.size
+            whole = body + length <= size
+            if opcode in (_DATA_END, _FOOTER) and whole:
+                break
+            if opcode == _CHUNK:
+                self._scan_chunk(index, position)
+            elif whole and opcode == _MESSAGE:
+                index.loose.append((body, length))
+                self._note(index, self._message(body, length))
+            elif whole:
+                self._scan_definition(index, opcode, self._data[body : body + length], position)
+            if not whole or opcode == 0:
+                self._cut_at(position)
+                break
+            position = body + length
+        return index
+
+    def _cut_at(self, position: int) -> None:
+        self.warning = (
+            f'{self.path} is cut or damaged at byte {position} of {len(self._data)}: '
+            'what stands before is used'
+        )
+
+    def _scan_chunk(self, index: _Index, offset: int) -> None:
+        for opcode, data, start, length in self._chunk_records(offset):
+            if opcode == _MESSAGE:
+                self._note(index, _parse_message(data, start, length, (offset, start), self.path))
+            else:
+                self._scan_definition(index, opcode, data[start : start + length], offset)
+        first, last = struct.unpack_from('<QQ', self._data, offset + _RECORD.size) if (
+            offset + _RECORD.size + 16 <= len(self._data)
+        ) else (0, 0)
+        index.chunks.append(_ChunkRef(first, last, offset))
+
+    def _scan_definition(self, index: _Index, opcode: int, body: bytes, offset: int) -> None:
+        try:
+            if opcode == _SCHEMA:
+                key, at = struct.unpack_from('<H', body)[0], 2
+                name, at = _text(body, at)
+                encoding, at = _text(body, at)
+                data, at = _blob(body, at)
+                index.schemas[key] = McapSchema(name, encoding, data)
+            elif opcode == _CHANNEL:
+                key, schema_id = struct.unpack_from('<HH', body)
+                topic, at = _text(body, 4)
+                encoding, at = _text(body, at)
+                entries, at = _blob(body, at)
+                metadata: dict[str, str] = {}
+                place = 0
+                while place < len(entries):
+                    name, place = _text(entries, place)
+                    metadata[name], place = _text(entries, place)
+                index.channels[key] = McapChannel(topic, schema_id, encoding, metadata)
+                index.counts.setdefault(key, 0)
+        except (struct.error, UnicodeDecodeError, IndexError) as error:
+            raise BagFormatError(
+                f'{self.path}: the record at byte {offset} is damaged ({error})'
+            ) from error
+
+    def _note(self, index: _Index, message: McapMessage) -> None:
+        index.counts[message.channel_id] = index.counts.get(message.channel_id, 0) + 1
+        first, last = index.start_time, index.end_time
+        time = message.log_time
+        index.start_time = time if first is None else min(first, time)
+        index.end_time = time if last is None else max(last, time)
+
+    def _message(self, offset: int, length: int) -> McapMessage:
+        return _parse_message(self._data, offset, length, (offset, 0), self.path)
+
+    def _chunk_messages(self, offset: int) -> Iterator[McapMessage]:
+        for opcode, data, start, length in self._chunk_records(offset):
+            if opcode == _MESSAGE:
+                yield _parse_message(data, start, length, (offset, start), self.path)
+
+    def _chunk_records(self, offset: int) -> Iterator[tuple[int, bytes, int, int]]:
+        """Yield opcode, buffer, start and length of a chunk's records."""
+        data = self._chunk_data(offset)
+        position = 0
+        while position + _RECORD.size <= len(data):
+            opcode, length = _RECORD.unpack_from(data, position)
+            start = position + _RECORD.size
+            if start + length > len(data):
+                # Only a cut chunk ends inside a record; a whole one was checked by its CRC.
+                return
+            yield opcode, data, start, length
+            position = start + length
+
+    def _chunk_data(self, offset: int) -> bytes:
+        """Return a chunk's records, decompressed; those of a cut chunk as far as they go."""
+        where = f'{self.path}: the chunk at byte {offset}'
+        body = offset + _RECORD.size
+        try:
+            opcode, record_length = _RECORD.unpack_from(self._data, offset)
+            _, _, size, crc = _CHUNK_HEAD.unpack_from(self._data, body)
+            compression, at = _text(self._data, body + _CHUNK_HEAD.size)
+            (length,) = struct.unpack_from('<Q', self._data, at)
+        except (struct.error, UnicodeDecodeError, IndexError) as error:
+            if body + _CHUNK_HEAD.size + 12 + 8 >= len(self._data):
+                return b''
+            raise BagFormatError(f'{where} is damaged ({error})') from error
+        if opcode != _CHUNK or at + 8 + length > body + record_length:
+            raise BagFormatError(f'{where} is damaged (its lengths contradict each other)')
+        is_cut = body + record_length > len(self._data)
+        packed = self._data[at + 8 : at + 8 + length]
+        if compression not in _DECOMPRESS:
+            raise BagFormatError(f'{where} has unknown compression {compression!r}')
+        try:
+            data = _DECOMPRESS[compression](packed, size)
+        except (zstandard.ZstdError, RuntimeError, MemoryError, EOFError) as error:
+            if is_cut:
+                return b''
+            raise BagFormatError(f'{where} does not decompress ({error})') from error
+        if is_cut:
+            return data
+        if len(data) != size:
+            raise BagFormatError(f'{where} has {len(data)} bytes, its header says {size}')
+        if crc and zlib.crc32(data) != crc:
+            raise BagFormatError(f'{where} is damaged (its checksum is wrong)')
+        return data
+
+
+def _parse_message(
+    data: Any, start: int, length: int, position: tuple[int, int], path: Path
+) -> McapMessage:
+    if length < _MESSAGE_HEAD.size:
+        raise BagFormatError(f'{path}: a message record at {position} is shorter than its header')
+    channel, sequence, log_time, publish_time = _MESSAGE_HEAD.unpack_from(data, start)
+    payload = bytes(data[start + _MESSAGE_HEAD.size : start + length])
+    return McapMessage(log_time, position, channel, sequence, publish_time, payload)
+
+
+def _blob(data: Any, at: int) -> tuple[bytes, int]:
+    (length,) = struct.unpack_from('<I', data, at)
+    end = at + 4 + length
+    if end > len(data):
+        raise IndexError(f'a length of {length} exceeds what is there')
+    return bytes(data[at + 4 : end]), end
+
+
+def _text(data: Any, at: int) -> tuple[str, int]:
+    blob, end = _blob(data, at)
+    return blob.decode(), end
+
+
+def _decompress_zstd(packed: bytes, size: int) -> bytes:
+    pieces: list[bytes] = []
+    total = 0
+    with zstandard.ZstdDecompressor().stream_reader(packed) as reader:
+        while total <= size and (piece := reader.read(min(PIECE, size - total + 1))):
+            pieces.append(piece)
+            total += len(piece)
+    return b''.join(pieces)
+
+
+def _decompress_lz4(packed: bytes, size: int) -> bytes:
+    decompressor = lz4.frame.LZ4FrameDecompressor()
+    pieces: list[bytes] = []
+    total, feed = 0, packed
+    while total <= size and not decompressor.eof:
+        piece = decompressor.decompress(feed, max_length=min(PIECE, size - total + 1))
+        feed = b''
+        if not piece and decompressor.needs_input:
+            break
+        pieces.append(piece)
+        total += len(piece)
+    return b''.join(pieces)
+
+
+def _decompress_none(packed: bytes, size: int) -> bytes:
+    del size
+    return packed
+
+
+_DECOMPRESS: dict[str, Callable[[bytes, int], bytes]] = {
+    'zstd': _decompress_zstd,
+    'lz4': _decompress_lz4,
+    '': _decompress_none,
+}

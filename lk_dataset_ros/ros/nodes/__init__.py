@@ -1,0 +1,1 @@
+"""The nodes: each only wires parameters, engine, topics and services."""

@@ -1,0 +1,102 @@
+"""Publish what a playback engine hands out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rclpy.duration import Duration
+from rosgraph_msgs.msg import Clock
+
+from lk_dataset_ros.dataset import Finished, Publish, PublishClock, Wait
+from lk_dataset_ros.errors import MessageTypeError
+from lk_dataset_ros.ros.host import to_time
+from lk_dataset_ros.ros.qos import profile_for_playback
+from lk_dataset_ros.ros.types import message_class, type_hash_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rclpy.node import Node
+
+    from lk_dataset_ros.dataset import DataPlayback, SerializedMessage, Topic
+
+
+class TopicPublishers:
+    """One publisher per topic of a bag, for serialized messages.
+
+    Args:
+        node: The node.
+        topics: The topics.
+
+    Raises:
+        MessageTypeError: If a type is not installed, or is installed with another definition.
+    """
+
+    def __init__(self, node: Node, topics: Mapping[str, Topic]) -> None:
+        for topic in topics.values():
+            _check_same_type(topic)
+        self._publishers = {
+            name: node.create_publisher(
+                message_class(topic.schema.name), name, profile_for_playback(topic.qos)
+            )
+            for name, topic in topics.items()
+        }
+
+    def publish(self, message: SerializedMessage) -> None:
+        """Publish a message as it is."""
+        self._publishers[message.key].publish(message.cdr)
+
+    def subscription_count(self, topic: str) -> int:
+        """Return how many subscribers a topic's publisher has matched."""
+        count: int = self._publishers[topic].get_subscription_count()
+        return count
+
+    def wait_for_acknowledgement(self, limit_s: float) -> bool:
+        """Wait until every reliable subscriber has acknowledged everything."""
+        limit = Duration(seconds=limit_s)
+        return all(each.wait_for_all_acked(limit) for each in self._publishers.values())
+
+
+def _check_same_type(topic: Topic) -> None:
+    recorded, name = topic.schema.type_hash, topic.schema.name
+    message_class(name)
+    installed = type_hash_of(name)
+    if recorded and installed and recorded != installed:
+        raise MessageTypeError(
+            f'{topic.name}: the installed {name} is not the recorded one '
+            f'(type hash {installed[:19]}... here, {recorded[:19]}... in the bag)'
+        )
+
+
+class PlaybackDriver:
+    """Do what a playback engine says: publish messages and clock, tell how long to wait.
+
+    Args:
+        node: The node.
+        playback: The engine.
+    """
+
+    #: How long one message may take to be acknowledged at RTF 0, s.
+    ACKNOWLEDGE_LIMIT_S = 10.0
+
+    def __init__(self, node: Node, playback: DataPlayback) -> None:
+        self.playback = playback
+        self.publishers = TopicPublishers(node, playback.topics)
+        self._clock: Any = None
+        if playback.config.clock_hz:
+            self._clock = node.create_publisher(Clock, '/clock', 10)
+
+    def drive(self) -> float | None:
+        """Do what is due; return how long to wait, s, or None at the end."""
+        action = self.playback.advance()
+        match action:
+            case Publish(message):
+                self.publishers.publish(message)
+                return 0.0
+            case PublishClock(time_ns):
+                self._clock.publish(Clock(clock=to_time(time_ns)))
+                return 0.0
+            case Wait(ns):
+                return ns * 1e-9
+            case Finished():
+                return None

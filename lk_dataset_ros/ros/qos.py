@@ -1,0 +1,107 @@
+"""Quality of service: what is offered, what fits it, how rosbag2 writes it down."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from rclpy.qos import (
+    DurabilityPolicy,
+    HistoryPolicy,
+    QoSProfile,
+    ReliabilityPolicy,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lk_dataset_ros.component import Port
+
+#: How many messages a reader of ours keeps for a Python that is busy. A publisher's depth is not
+#: visible over DDS, and a depth of 10 loses bursts that any recorder has to survive.
+DEEP = 2000
+
+
+def profile_of_port(port: Port) -> QoSProfile:
+    """Return the profile that a component's port asks for."""
+    return QoSProfile(
+        history=HistoryPolicy.KEEP_LAST,
+        depth=port.depth,
+        reliability=(
+            ReliabilityPolicy.BEST_EFFORT
+            if port.qos == 'sensor_data'
+            else ReliabilityPolicy.RELIABLE
+        ),
+        durability=(
+            DurabilityPolicy.TRANSIENT_LOCAL
+            if port.qos == 'latched'
+            else DurabilityPolicy.VOLATILE
+        ),
+    )
+
+
+def profile_for_offers(offers: Sequence[QoSProfile], depth: int = DEEP) -> QoSProfile:
+    """Return the strictest subscription that all offers satisfy, as rosbag2 does."""
+    reliable = all(each.reliability == ReliabilityPolicy.RELIABLE for each in offers)
+    latched = all(each.durability == DurabilityPolicy.TRANSIENT_LOCAL for each in offers)
+    return QoSProfile(
+        history=HistoryPolicy.KEEP_LAST,
+        depth=depth,
+        reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT,
+        durability=(
+            DurabilityPolicy.TRANSIENT_LOCAL if offers and latched else DurabilityPolicy.VOLATILE
+        ),
+    )
+
+
+def profile_for_playback(offers_yaml: str, depth: int = DEEP) -> QoSProfile:
+    """Return the profile under which recorded messages are published.
+
+    Reliable, which satisfies every subscriber; transient local where every recorded publisher
+    was.
+    """
+    offers = _load(offers_yaml)
+    latched = bool(offers) and all(
+        str(each.get('durability')) in ('transient_local', str(DurabilityPolicy.TRANSIENT_LOCAL.value))
+        for each in offers
+    )
+    return QoSProfile(
+        history=HistoryPolicy.KEEP_LAST,
+        depth=depth,
+        reliability=ReliabilityPolicy.RELIABLE,
+        durability=DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE,
+    )
+
+
+def offers_to_yaml(offers: Sequence[QoSProfile]) -> str:
+    """Write offered profiles as rosbag2 does (metadata version 9)."""
+    return yaml.safe_dump([_to_dict(each) for each in offers], sort_keys=False).rstrip('\n')
+
+
+def _to_dict(profile: QoSProfile) -> dict[str, Any]:
+    return {
+        'history': profile.history.name.lower(),
+        'depth': profile.depth,
+        'reliability': profile.reliability.name.lower(),
+        'durability': profile.durability.name.lower(),
+        'deadline': _duration(profile.deadline.nanoseconds),
+        'lifespan': _duration(profile.lifespan.nanoseconds),
+        'liveliness': profile.liveliness.name.lower(),
+        'liveliness_lease_duration': _duration(profile.liveliness_lease_duration.nanoseconds),
+        'avoid_ros_namespace_conventions': profile.avoid_ros_namespace_conventions,
+    }
+
+
+def _duration(nanoseconds: int) -> dict[str, int]:
+    sec, nsec = divmod(nanoseconds, 1_000_000_000)
+    return {'sec': sec, 'nsec': nsec}
+
+
+def _load(offers_yaml: str) -> list[dict[str, Any]]:
+    try:
+        offers = yaml.safe_load(offers_yaml) if offers_yaml else []
+    except yaml.YAMLError:
+        return []
+    if not isinstance(offers, list):
+        return []
+    return [each for each in offers if isinstance(each, dict)]
