@@ -1,0 +1,1 @@
+"""The `lk` command: one module per verb."""

@@ -1,0 +1,7 @@
+"""`python -m lk_dataset_ros.cli`."""
+
+import sys
+
+from lk_dataset_ros.cli.main import main
+
+sys.exit(main())
