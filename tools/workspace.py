@@ -74,9 +74,12 @@ def check_machine() -> None:
         raise StepFailedError(
             f'this machine lacks {", ".join(missing)}', f'sudo apt install {" ".join(missing)}'
         )
-    if uses_sourced_ros() and subprocess.run(
-        [sys.executable, '-c', 'import rclpy'], capture_output=True, check=False
-    ).returncode:
+    if (
+        uses_sourced_ros()
+        and subprocess.run(
+            [sys.executable, '-c', 'import rclpy'], capture_output=True, check=False
+        ).returncode
+    ):
         raise StepFailedError(
             f'ROS_DISTRO is {os.environ["ROS_DISTRO"]!r}, but {sys.executable} cannot import rclpy',
             'source the setup.bash of that ROS 2 in this shell, name its Python '
@@ -86,7 +89,7 @@ def check_machine() -> None:
 
 def run_step(step: str, command: list[str], remedy: str, *, env: dict[str, str]) -> None:
     """Run a command whose output goes to a log file and is shown only when it fails."""
-    log = ROOT / 'build' / f'{step.split()[0]}.log'
+    log = ROOT / 'build' / f'{step.split(maxsplit=1)[0]}.log'
     log.parent.mkdir(exist_ok=True)
     say(f'{step} ...')
     started = time.monotonic()
@@ -161,7 +164,7 @@ def install_requirements(purpose: str) -> None:
     pins = [path for path in pins if path not in files]
     pins.append(REQUIREMENTS / 'constraints.txt')
     for file in files:
-        if is_stamped(file.stem, digest([file])):
+        if is_stamped(f'requirements-{file.stem}', digest([file])):
             continue
         command = [str(VENV_PYTHON), '-m', 'pip', 'install', '--quiet', '--prefer-binary']
         command += [argument for each in files for argument in ('-r', str(each))]
@@ -174,14 +177,16 @@ def install_requirements(purpose: str) -> None:
         )
         break
     for file in files:
-        set_stamp(file.stem, digest([file]))
+        set_stamp(f'requirements-{file.stem}', digest([file]))
 
 
 def mend_wheels() -> None:
     """Rewrite the paths of the machine that built the wheels, in their CMake exports."""
     if uses_sourced_ros() or is_stamped('mended', stamp := _wheels_stamp()):
         return
-    code = 'import sysconfig, numpy; print(sysconfig.get_path("include")); print(numpy.get_include())'
+    code = (
+        'import sysconfig, numpy; print(sysconfig.get_path("include")); print(numpy.get_include())'
+    )
     answer = subprocess.run(
         [str(VENV_PYTHON), '-c', code],
         capture_output=True,

@@ -1,7 +1,7 @@
 """The demo: record a robot, run the original against two compiled ones, show the verdicts.
 
-    make demo
-    make demo BAG=path/to/bag TOPIC=/odom
+make demo
+make demo BAG=path/to/bag TOPIC=/odom
 """
 
 from __future__ import annotations

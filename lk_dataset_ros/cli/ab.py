@@ -7,17 +7,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from lk_dataset_ros.comparison.renderers._format import divergence
-from lk_dataset_ros.comparison.renderers.text import summary_of, table_of
+from lk_dataset_ros.comparison.renderers.text import summary_of, table_of, wide
 from lk_dataset_ros.experiment import Specification, run_experiment
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
+    from typing_extensions import Self
 
     from lk_dataset_ros.experiment import ArmResult, ArmRun, ExperimentResult
 
@@ -39,7 +41,7 @@ class _Watcher:
         )
         self._tasks: dict[str, TaskID] = {}
 
-    def __enter__(self) -> _Watcher:
+    def __enter__(self) -> Self:
         self._bars.start()
         return self
 
@@ -70,9 +72,19 @@ class _Watcher:
 
 @click.command(name='ab')
 @click.argument('experiment', type=click.Path(path_type=Path))
-@click.option('--bag', type=click.Path(path_type=Path), help='Another bag than the specification names.')
-@click.option('--rtf', type=click.FloatRange(0.0, 1e6), help='Another real-time factor; 0 is as fast as answered.')
-@click.option('--output', type=click.Path(path_type=Path), help='Folder of the run; by default runs/<name>/<time>.')
+@click.option(
+    '--bag', type=click.Path(path_type=Path), help='Another bag than the specification names.'
+)
+@click.option(
+    '--rtf',
+    type=click.FloatRange(0.0, 1e6),
+    help='Another real-time factor; 0 is as fast as answered.',
+)
+@click.option(
+    '--output',
+    type=click.Path(path_type=Path),
+    help='Folder of the run; by default runs/<name>/<time>.',
+)
 def command(experiment: Path, bag: Path | None, rtf: float | None, output: Path | None) -> int:
     """Run original against compiled as EXPERIMENT (a YAML file) says.
 
@@ -83,17 +95,19 @@ def command(experiment: Path, bag: Path | None, rtf: float | None, output: Path 
     specification = Specification.load(experiment).with_changes(bag=bag, rtf=rtf)
     with _Watcher(Console(stderr=True)) as watcher:
         result = run_experiment(specification, watcher, output=output)
-    show(result, Console())
+    show(result, wide(Console()))
     return result.exit_code
 
 
 def show(result: ExperimentResult, console: Console) -> None:
     """Print the verdict of every arm and the fields behind it."""
     if result.original.problem:
-        console.print(f'original: error: {result.original.problem}', style='bold red', markup=False)
+        console.print(
+            f'original: error: {result.original.problem}', style='bold red', markup=False
+        )
         for line in result.original.log_tail:
             console.print(f'  | {line}', style='dim', markup=False)
-    table = Table(pad_edge=False)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for heading in ('arm', 'verdict', 'outputs', 'missing', 'extra', 'first divergence'):
         table.add_column(heading)
     for arm in result.compiled:
@@ -101,7 +115,9 @@ def show(result: ExperimentResult, console: Console) -> None:
     for arm in result.compiled:
         _show_arm(arm, console)
     console.print(table)
-    console.print(f'verdict: {result.verdict.value}', style=STYLES.get(result.verdict.value, 'bold red'))
+    console.print(
+        f'verdict: {result.verdict.value}', style=STYLES.get(result.verdict.value, 'bold red')
+    )
     console.print(f'report:  {result.directory / "report.html"}', markup=False, soft_wrap=True)
 
 
@@ -124,7 +140,9 @@ def _row(result: ExperimentResult, arm: ArmResult) -> list[str]:
 
 def _show_arm(arm: ArmResult, console: Console) -> None:
     console.print()
-    console.print(f'{arm.name} ({arm.run.arm.what}): {arm.verdict.value}', style='bold', markup=False)
+    console.print(
+        f'{arm.name} ({arm.run.arm.what}): {arm.verdict.value}', style='bold', markup=False
+    )
     if arm.problem:
         console.print(f'  {arm.problem}', markup=False)
         for line in arm.run.log_tail:

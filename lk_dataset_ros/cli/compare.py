@@ -8,7 +8,7 @@ import click
 from rich.console import Console
 
 from lk_dataset_ros.comparison import Tolerance
-from lk_dataset_ros.comparison.renderers.text import summary_of, table_of
+from lk_dataset_ros.comparison.renderers.text import summary_of, table_of, wide
 from lk_dataset_ros.dataset import Dataset
 from lk_dataset_ros.errors import BagExistsError
 
@@ -49,7 +49,7 @@ def command(
         original_name=str(original),
         compiled_name=str(compiled),
     )
-    console = Console()
+    console = wide(Console())
     for key in comparison.keys:
         console.print(summary_of(key), markup=False)
         if key.fields:

@@ -69,28 +69,32 @@ def compare(
     )
 
 
-def _compare_key(
-    original: Dataset, compiled: Dataset, key: str, rule: Tolerance
-) -> KeyComparison:
+def _compare_key(original: Dataset, compiled: Dataset, key: str, rule: Tolerance) -> KeyComparison:
     types = [
-        dataset.topic(key).schema.name if key in dataset else '' for dataset in (original, compiled)
+        dataset.topic(key).schema.name if key in dataset else ''
+        for dataset in (original, compiled)
     ]
     if types[0] != types[1]:
         sides = [each or 'not there' for each in types]
         return KeyComparison(
-            key, *types, problem=f'{sides[0]} in the original, {sides[1]} in the compiled'
+            key,
+            types[0],
+            types[1],
+            problem=f'{sides[0]} in the original, {sides[1]} in the compiled',
         )
     left, right = original.columns(key), compiled.columns(key)
     pairs, paired_by = _pair(left, right)
     left_ns, right_ns = _times(left), _times(right)
     stamps_ns = left_ns[pairs.original]
     paths = [
-        path for path in dict.fromkeys([*left, *right])
+        path
+        for path in dict.fromkeys([*left, *right])
         if not (paired_by == 'header_stamp' and path in _STAMP_PATHS)
     ]
     return KeyComparison(
         key,
-        *types,
+        types[0],
+        types[1],
         paired_by=paired_by,
         paired=len(pairs.original),
         missing_ns=left_ns[pairs.missing],
@@ -108,7 +112,9 @@ def _pair(left: Columns, right: Columns) -> tuple[Pairs, str]:
     counts = len(left.log_time_ns), len(right.log_time_ns)
     if left.stamp_ns is not None and right.stamp_ns is not None:
         return pair_by_stamp(left.stamp_ns, right.stamp_ns), 'header_stamp'
-    if (left.stamp_ns is not None and not counts[1]) or (right.stamp_ns is not None and not counts[0]):
+    if (left.stamp_ns is not None and not counts[1]) or (
+        right.stamp_ns is not None and not counts[0]
+    ):
         return pair_by_index(*counts), 'header_stamp'
     return pair_by_index(*counts), 'index'
 
@@ -151,7 +157,8 @@ def _compare_field(
 def _is_dense(column: Column, count: int, indices: NDArray[np.int64]) -> bool:
     """Tell whether a column has one value of fixed shape for each of these messages."""
     return column.offsets is None and (
-        not count or (len(column.rows) == column.rows[-1] + 1 and int(indices.max()) < len(column.rows))
+        not count
+        or (len(column.rows) == column.rows[-1] + 1 and int(indices.max()) < len(column.rows))
     )
 
 
@@ -178,12 +185,14 @@ def _compare_numbers(
         relative = np.where(same, 0.0, np.where(scale > 0.0, error / scale, np.inf))
     count = len(indices)
     per_pair = error.reshape(count, -1)
-    over = ~within.reshape(count, -1).all(axis=1)
+    over = np.asarray(~within.reshape(count, -1).all(axis=1))
     finite = error[np.isfinite(error)]
     biased = signed[np.isfinite(signed)]
     worst = None
     if error.size and error.max() > 0.0:
-        worst = _divergence(original, compiled, indices, stamps_ns, _where(int(error.argmax()), error))
+        worst = _divergence(
+            original, compiled, indices, stamps_ns, _where(int(error.argmax()), error)
+        )
     first = None
     if over.any():
         first = _divergence(
@@ -225,7 +234,7 @@ def _compare_exactly(
     stamps_ns: NDArray[np.int64],
 ) -> FieldComparison:
     count = len(indices)
-    over = ~_equal(original, compiled).reshape(count, -1).all(axis=1)
+    over = np.asarray(~_equal(original, compiled).reshape(count, -1).all(axis=1))
     first = None
     if over.any():
         first = _divergence(original, compiled, indices, stamps_ns, (int(over.argmax()),))

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from lk_dataset_ros.errors import ComparisonError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    import numpy as np
 
 #: rtol and atol by type: those of torch.testing.assert_close.
 DEFAULTS: dict[str, tuple[float, float]] = {
@@ -80,7 +80,7 @@ class Tolerance:
         """Return the limit of a field; integers, booleans and strings have to be equal."""
         if dtype.kind != 'f':
             return Limit(0.0, 0.0)
-        for pattern, limit in reversed(self.fields.items()):
+        for pattern, limit in reversed(list(self.fields.items())):
             if _matches(pattern, key, path):
                 return limit
         rtol, atol = DEFAULTS.get(dtype.name, DEFAULTS['float64'])

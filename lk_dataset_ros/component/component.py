@@ -5,10 +5,11 @@ from __future__ import annotations
 import importlib
 import logging
 import sys
+from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-from lk_dataset_ros.component.config import Config
+from lk_dataset_ros.component.config import Config as _BaseConfig
 from lk_dataset_ros.component.ports import Input, Output
 from lk_dataset_ros.errors import ComponentError, ComponentNotFoundError
 from lk_dataset_ros.message import new_message, type_name_of
@@ -76,7 +77,10 @@ class Component:
         ComponentError: If a setting is unknown, of the wrong type or out of range.
     """
 
-    Config: ClassVar[type[Config]] = Config
+    @dataclass(kw_only=True)
+    class Config(_BaseConfig):
+        """Settings of a component that has none."""
+
     inputs: ClassVar[dict[str, Input]] = {}
     outputs: ClassVar[dict[str, Output]] = {}
 
@@ -92,10 +96,10 @@ class Component:
         cls.outputs = {**cls.outputs, **_ports(cls, Output)}
         both = cls.inputs.keys() & cls.outputs.keys()
         if both:
-            raise ComponentError(f'{cls.__name__}: {sorted(both)[0]!r} is both input and output')
+            raise ComponentError(f'{cls.__name__}: {min(both)!r} is both input and output')
 
     def __init__(
-        self, config: Config | None = None, *, log: Log | None = None, **settings: Any
+        self, config: _BaseConfig | None = None, *, log: Log | None = None, **settings: Any
     ) -> None:
         if config is not None and settings:
             raise ComponentError('give a config or single settings, not both')
@@ -130,7 +134,7 @@ class Component:
     def reset(self) -> None:
         """Return to the state after construction. Components with state override it."""
 
-    def configure(self, config: Config) -> None:
+    def configure(self, config: _BaseConfig) -> None:
         """Take a new configuration while running."""
         self.config = config
 

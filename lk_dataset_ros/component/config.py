@@ -18,6 +18,8 @@ from lk_dataset_ros.errors import ComponentError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from typing_extensions import Self
+
 _SCALARS: tuple[type, ...] = (bool, int, float, str)
 
 
@@ -134,7 +136,7 @@ class Config:
         return [_option_of(item, hints[item.name], cls) for item in fields(cls)]
 
     @classmethod
-    def from_mapping(cls, values: Mapping[str, Any]) -> typing.Self:
+    def from_mapping(cls, values: Mapping[str, Any]) -> Self:
         """Make a configuration from names and values.
 
         Raises:

@@ -7,7 +7,7 @@ from enum import IntEnum
 from typing import Any
 
 from lk_dataset_ros.component.component import Component
-from lk_dataset_ros.component.config import Config, option
+from lk_dataset_ros.component.config import option
 
 
 class Level(IntEnum):
@@ -43,7 +43,7 @@ class Diagnostics(Component):
     """
 
     @dataclass(kw_only=True)
-    class Config(Config):
+    class Config(Component.Config):
         """Settings of the diagnostics."""
 
         name: str = option('', 'whose health it is')

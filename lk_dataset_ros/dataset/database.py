@@ -136,8 +136,11 @@ class Database(ABC):
         stop_ns: int | None = None,
     ) -> Iterator[tuple[str, Any, int]]:
         """Yield `(key, message, log time in ns)` in order of log time."""
-        codecs = {name: codec_for(topic.schema) for name, topic in self.topics().items()
-                  if keys is None or name in keys}
+        codecs = {
+            name: codec_for(topic.schema)
+            for name, topic in self.topics().items()
+            if keys is None or name in keys
+        }
         for record in self.iterate_serialized(keys, start_ns, stop_ns):
             yield record.key, codecs[record.key].decode(record.cdr), record.log_time_ns
 
@@ -172,7 +175,9 @@ class Database(ABC):
 
     def columns(self, key: str) -> Columns:
         """Return a key's messages as arrays, one per field path."""
-        return Columns.from_messages((message, time_ns) for _, message, time_ns in self.iterate([key]))
+        return Columns.from_messages(
+            (message, time_ns) for _, message, time_ns in self.iterate([key])
+        )
 
     def check_readable(self) -> None:
         """Raise a CapabilityError if this database cannot be read."""

@@ -153,8 +153,8 @@ class Dataset:
             raise CapabilityError(f'no database of this dataset can be written: {self!r}')
         if len(failed) == len(writable):
             raise failed[0]
-        for error in failed:
-            _LOG.error('%s', error)
+        for each in failed:
+            _LOG.error('%s', each)
 
     def keys(self) -> list[str]:
         """Return the keys."""

@@ -101,7 +101,7 @@ class DataPlayback(Component):
         self._clock: PlayerClock | None = None
         self._clock_stamp_ns: int | None = None
         self._next_tick_ns = 0
-        self._paused = self.config.start_paused
+        self._paused: bool = self.config.start_paused
         self.counts = dict.fromkeys(self.topics, 0)
 
     @property

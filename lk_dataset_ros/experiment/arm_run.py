@@ -78,9 +78,7 @@ def run_arm(
         job = _write_job(specification, arm, logs, bag)
         runner_command = [*own_executable('arm_runner'), '--ros-args', '-p', f'job:={job}']
         with (
-            GuardedProcess(
-                _command(arm, logs), env=env, log=logs / f'{arm.name}.log'
-            ) as process,
+            GuardedProcess(_command(arm, logs), env=env, log=logs / f'{arm.name}.log') as process,
             GuardedProcess(
                 runner_command, env=env, log=logs / f'{arm.name}.runner.log', piped=True
             ) as runner,

@@ -81,8 +81,6 @@ class GuardedProcess:
             with contextlib.suppress(BrokenPipeError):
                 self._guard.stdin.close()
         self._guard.wait()
-        if self._guard.stdout is not None:
-            self._guard.stdout.close()
 
     def log_tail(self, lines: int = 12) -> list[str]:
         """Return the last lines of the log."""
@@ -102,3 +100,5 @@ class GuardedProcess:
     ) -> None:
         """Let go of it."""
         self.close()
+        if self._guard.stdout is not None:
+            self._guard.stdout.close()

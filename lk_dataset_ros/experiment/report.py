@@ -77,7 +77,9 @@ def _differences(result: ExperimentResult) -> str:
             parts.append(arm.comparison.to_diffdiff())
         else:
             tail = ''.join(f'  {line}\n' for line in arm.run.log_tail)
-            parts.append(f'compiled: {arm.name}\nverdict:  {arm.verdict.value}\n{arm.problem}\n{tail}')
+            parts.append(
+                f'compiled: {arm.name}\nverdict:  {arm.verdict.value}\n{arm.problem}\n{tail}'
+            )
     return '\n'.join(parts)
 
 
@@ -88,7 +90,9 @@ def _facts(result: ExperimentResult) -> dict[str, str]:
         'bag': str(specification.bag),
         'inputs': counts,
         'original': specification.original.what,
-        'real-time factor': f'{specification.rtf:g}' if specification.rtf else 'as fast as answered',
+        'real-time factor': f'{specification.rtf:g}'
+        if specification.rtf
+        else 'as fast as answered',
     }
     if result.original.problem:
         facts['original failed'] = result.original.problem

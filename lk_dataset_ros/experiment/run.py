@@ -84,7 +84,9 @@ def _judge(specification: Specification, original: ArmRun, run: ArmRun) -> ArmRe
     if original.problem:
         return ArmResult(run, None, f'the original failed: {original.problem}')
     if original.sent != run.sent:
-        return ArmResult(run, None, f'unequal inputs: {run.sent}, the original got {original.sent}')
+        return ArmResult(
+            run, None, f'unequal inputs: {run.sent}, the original got {original.sent}'
+        )
     comparison = compare(
         Dataset.load(original.bag),
         Dataset.load(run.bag),
@@ -99,9 +101,11 @@ def _judge(specification: Specification, original: ArmRun, run: ArmRun) -> ArmRe
 def _make_directory(specification: Specification, output: Path | None) -> Path:
     now = time.strftime('%Y%m%d-%H%M%S')
     base = Path('runs') / specification.name
-    candidates = [output] if output is not None else [
-        base / (now if number == 1 else f'{now}-{number}') for number in range(1, 100)
-    ]
+    candidates = (
+        [output]
+        if output is not None
+        else [base / (now if number == 1 else f'{now}-{number}') for number in range(1, 100)]
+    )
     for directory in candidates:
         try:
             directory.mkdir(parents=True)

@@ -7,7 +7,6 @@ import json
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.resources import files
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jsonschema import Draft202012Validator
@@ -18,6 +17,7 @@ from lk_dataset_ros.experiment.yaml_lines import YamlDocument
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 ORIGINAL = 'original'
 
@@ -141,9 +141,7 @@ class Specification:
             bag=folder / content['inputs']['bag'],
             topics=tuple(content['inputs']['topics']),
             original=_arm(ORIGINAL, content['original'], folder),
-            compiled=tuple(
-                _arm(name, each, folder) for name, each in content['compiled'].items()
-            ),
+            compiled=tuple(_arm(name, each, folder) for name, each in content['compiled'].items()),
             outputs=_outputs(document, content),
             tolerance=_tolerance(content.get('tolerance', {})),
             rtf=float(content.get('rtf', 0.0)),
@@ -213,7 +211,7 @@ def _outputs(document: YamlDocument, content: dict[str, Any]) -> tuple[Output, .
         place = ('outputs', index)
         topic, answers = each['topic'], each.get('answers', topics[0])
         if topic in topics:
-            raise document.error(place, f'{topic} is an input already; remap the arms\' output')
+            raise document.error(place, f"{topic} is an input already; remap the arms' output")
         if topic in [output.topic for output in outputs]:
             raise document.error(place, f'{topic} is listed twice')
         if answers not in topics:

@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from rosbags.interfaces import Nodetype
 from rosbags.serde import SerdeError
-from rosbags.typesys import Stores, TypesysError, get_types_from_idl, get_types_from_msg, get_typestore
+from rosbags.typesys import (
+    Stores,
+    TypesysError,
+    get_types_from_idl,
+    get_types_from_msg,
+    get_typestore,
+)
 from rosbags.typesys.store import Typestore
 
 from lk_dataset_ros.errors import MessageFormatError, MessageTypeError
@@ -112,8 +118,10 @@ class Codec:
         """Rebuild a message out of our own classes, from any that has the same attributes."""
         if type(message) is self._store.types[name]:
             return message
-        values = {field: self._adopt_value(getattr(message, field), node)
-                  for field, node in self._definition(name)}
+        values = {
+            field: self._adopt_value(getattr(message, field), node)
+            for field, node in self._definition(name)
+        }
         return self._store.types[name](**values)
 
     def _adopt_value(self, value: Any, node: Any) -> Any:

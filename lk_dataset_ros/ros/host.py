@@ -60,7 +60,9 @@ def run_node(name: str, make: Callable[[Node], Activity], argv: list[str] | None
     stop = _Stop()
     logging.basicConfig(format='[%(levelname)s] %(message)s', level=logging.WARNING)
     try:
-        rclpy.init(args=sys.argv if argv is None else argv, signal_handler_options=SignalHandlerOptions.NO)
+        rclpy.init(
+            args=sys.argv if argv is None else argv, signal_handler_options=SignalHandlerOptions.NO
+        )
     except Exception as error:  # noqa: BLE001 - rclpy's errors for bad arguments share no class
         return _refuse(name, str(error).splitlines()[0])
     node: Node | None = None

@@ -34,7 +34,9 @@ _TYPES = {
 }
 
 
-def declare_options(node: Node, options: Sequence[Option], *, read_only: bool = False) -> dict[str, Any]:
+def declare_options(
+    node: Node, options: Sequence[Option], *, read_only: bool = False
+) -> dict[str, Any]:
     """Declare one parameter per option and return the values.
 
     An integer is taken where a float is meant (`-p rtf:=2`), which ROS itself refuses.
@@ -47,7 +49,9 @@ def declare_options(node: Node, options: Sequence[Option], *, read_only: bool = 
 
 def _declare(node: Node, each: Option, read_only: bool) -> Any:
     override = overrides(node).get(each.name)
-    default = override.value if override is not None and override.value is not None else each.default
+    default = (
+        override.value if override is not None and override.value is not None else each.default
+    )
     value = each.check(default)
     descriptor = _descriptor(each, read_only)
     # The override was checked and converted here: declaring must not look at it again.
@@ -94,7 +98,9 @@ def refuse_unknown(node: Node) -> None:
     for name in overrides(node):
         if not node.has_parameter(name) and not name.startswith(('qos_overrides.', *_OF_ROS)):
             known = sorted(
-                each for each in node._parameters if not each.startswith(_OF_ROS)  # noqa: SLF001
+                each
+                for each in node._parameters  # noqa: SLF001
+                if not each.startswith(_OF_ROS)
             )
             raise ComponentError(f'there is no parameter {name!r}; there is {", ".join(known)}')
 

@@ -62,7 +62,8 @@ def profile_for_playback(offers_yaml: str, depth: int = DEEP) -> QoSProfile:
     """
     offers = _load(offers_yaml)
     latched = bool(offers) and all(
-        str(each.get('durability')) in ('transient_local', str(DurabilityPolicy.TRANSIENT_LOCAL.value))
+        str(each.get('durability'))
+        in ('transient_local', str(DurabilityPolicy.TRANSIENT_LOCAL.value))
         for each in offers
     )
     return QoSProfile(

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rclpy.subscription import Subscription
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rclpy.node import Node
     from rclpy.qos import QoSProfile
+    from rclpy.subscription import Subscription
 
 
 class DrainedSubscription:

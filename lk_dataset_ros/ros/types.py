@@ -16,10 +16,27 @@ from lk_dataset_ros.message import ROS2IDL, ROS2MSG, Schema, full_type_name
 
 _SEPARATOR = '=' * 80
 _PRIMITIVES = frozenset(
-    'bool byte char float32 float64 int8 uint8 int16 uint16 int32 uint32 int64 uint64 '
-    'string wstring'.split()
+    [
+        'bool',
+        'byte',
+        'char',
+        'float32',
+        'float64',
+        'int8',
+        'uint8',
+        'int16',
+        'uint16',
+        'int32',
+        'uint32',
+        'int64',
+        'uint64',
+        'string',
+        'wstring',
+    ]
 )
-_MSG_FIELD = re.compile(r'^\s*([A-Za-z][\w/]*)(?:<=\d+)?(?:\[(?:<=)?\d*\])?\s+[a-zA-Z]\w*', re.M)
+_MSG_FIELD = re.compile(
+    r'^\s*([A-Za-z][\w/]*)(?:<=\d+)?(?:\[(?:<=)?\d*\])?\s+[a-zA-Z]\w*', re.MULTILINE
+)
 _IDL_NAME = re.compile(r'\b(\w+)::(msg|srv|action)::(\w+)')
 
 
@@ -93,7 +110,7 @@ def _collect_msg(name: str, texts: dict[str, str]) -> None:
     if name in texts:
         return
     texts[name] = _interface_file(name, 'msg').read_text()
-    package = name.split('/')[0]
+    package = name.split('/', maxsplit=1)[0]
     for found in _MSG_FIELD.findall(_without_comments(texts[name])):
         if found not in _PRIMITIVES:
             nested = 'std_msgs/Header' if found == 'Header' else found

@@ -32,7 +32,9 @@ def limit(field: FieldComparison) -> str:
     """Write what was allowed."""
     if not field.limit.rtol and not field.limit.atol:
         return 'exact'
-    return f'rtol {field.limit.rtol:.3g}, atol {field.limit.atol:.3g}'
+    parts = [f'{field.limit.atol:.3g}'] if field.limit.atol else []
+    parts += [f'{field.limit.rtol:.3g}*|x|'] if field.limit.rtol else []
+    return ' + '.join(parts)
 
 
 def divergence(comparison: DatasetComparison) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -13,11 +14,12 @@ from lk_dataset_ros.comparison.renderers import _format
 if TYPE_CHECKING:
     from lk_dataset_ros.comparison.result import DatasetComparison, KeyComparison
 
-WIDTH = 120
+#: Columns of the text format.
+WIDTH = 140
 
 
 def to_str(comparison: DatasetComparison) -> str:
-    """Return verdict, counts and fields as plain text, 120 columns wide."""
+    """Return verdict, counts and fields as plain text, 140 columns wide."""
     console = Console(width=WIDTH, color_system=None, force_terminal=False)
     with console.capture() as capture:
         console.print(
@@ -47,14 +49,15 @@ def summary_of(key: KeyComparison) -> str:
 
 def table_of(key: KeyComparison) -> Table:
     """Return the fields of a key as a table, those that differ first."""
-    table = Table(title=None, pad_edge=False)
-    for heading in ('field', 'verdict', 'differ', 'max error', 'rms', 'bias', 'tolerance'):
-        table.add_column(heading, justify='left' if heading in ('field', 'verdict') else 'right')
-    table.add_column('first at stamp')
-    differing = key.differing
-    for field in [*differing, *(each for each in key.fields if each.is_equal)]:
-        verdict = 'match' if field.is_equal else 'mismatch'
-        style = {'match': 'green', 'mismatch': 'bold red'}[verdict]
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column('field', overflow='fold')
+    table.add_column('verdict', overflow='fold')
+    for heading in ('differ', 'max error', 'rms', 'bias'):
+        table.add_column(heading, justify='right', no_wrap=True)
+    table.add_column('tolerance', no_wrap=True)
+    table.add_column('first at stamp', no_wrap=True)
+    for field in [*key.differing, *(each for each in key.fields if each.is_equal)]:
+        verdict, style = ('match', 'green') if field.is_equal else ('mismatch', 'bold red')
         if field.ignored_because:
             verdict, style = f'ignored: {field.ignored_because}', 'dim'
         table.add_row(
@@ -69,3 +72,10 @@ def table_of(key: KeyComparison) -> Table:
             style=style,
         )
     return table
+
+
+def wide(console: Console) -> Console:
+    """Give a console that is no terminal (a pipe, a log) enough columns for the table."""
+    if not console.is_terminal:
+        console.width = max(console.width, WIDTH)
+    return console

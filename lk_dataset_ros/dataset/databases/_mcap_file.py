@@ -248,9 +248,11 @@ class McapFile:
                 self._note(index, _parse_message(data, start, length, (offset, start), self.path))
             else:
                 self._scan_definition(index, opcode, data[start : start + length], offset)
-        first, last = struct.unpack_from('<QQ', self._data, offset + _RECORD.size) if (
-            offset + _RECORD.size + 16 <= len(self._data)
-        ) else (0, 0)
+        first, last = (
+            struct.unpack_from('<QQ', self._data, offset + _RECORD.size)
+            if (offset + _RECORD.size + 16 <= len(self._data))
+            else (0, 0)
+        )
         index.chunks.append(_ChunkRef(first, last, offset))
 
     def _scan_definition(self, index: _Index, opcode: int, body: bytes, offset: int) -> None:

@@ -116,7 +116,9 @@ def files_of_bag(directory: Path) -> tuple[list[Path], str]:
     if not metadata.exists():
         found = sorted(directory.glob('*.mcap'), key=_number_in_name)
         if not found:
-            raise BagFormatError(f'{directory} is not a bag: it has no {METADATA} and no .mcap file')
+            raise BagFormatError(
+                f'{directory} is not a bag: it has no {METADATA} and no .mcap file'
+            )
         return found, f'{directory} has no {METADATA}: its .mcap files are used as they are'
     information = _load(metadata)
     storage = information.get('storage_identifier')

@@ -130,7 +130,9 @@ class McapDatabase(Database):
         self.check_readable()
         chosen = self.keys() if keys is None else [self.topic(key).name for key in keys]
         first = 0 if start_ns is None else start_ns
-        yield from self._read().iterate(set(chosen), first, _FOREVER if stop_ns is None else stop_ns)
+        yield from self._read().iterate(
+            set(chosen), first, _FOREVER if stop_ns is None else stop_ns
+        )
 
     def time_range_ns(self) -> tuple[int, int] | None:
         """Return first and last log time, or None if there is no message."""
@@ -178,7 +180,9 @@ class _BagReader:
                 count = file.counts.get(number, 0) + (known.count if known else 0)
                 schema = known.schema if known else _schema_of(file, number)
                 qos = channel.metadata.get('offered_qos_profiles', '')
-                topics[channel.topic] = Topic(channel.topic, schema, known.qos if known else qos, count)
+                topics[channel.topic] = Topic(
+                    channel.topic, schema, known.qos if known else qos, count
+                )
         return topics
 
     def iterate(self, keys: set[str], start_ns: int, stop_ns: int) -> Iterator[SerializedMessage]:
@@ -192,7 +196,11 @@ class _BagReader:
             }
             for each in file.messages(names, start_ns, stop_ns):
                 yield SerializedMessage(
-                    names[each.channel_id], each.data, each.log_time, each.publish_time, each.sequence
+                    names[each.channel_id],
+                    each.data,
+                    each.log_time,
+                    each.publish_time,
+                    each.sequence,
                 )
 
         streams = [from_file(file) for file in self._files]
@@ -309,7 +317,7 @@ class _BagWriter:
         text = _rosbag2.dump_metadata(_rosbag2.metadata_of([file], list(self.topics().values())))
         try:
             self._mcap.add_metadata('rosbag2', {'serialized_metadata': text})
-            self._mcap.finish()
+            self._mcap.finish()  # type: ignore[no-untyped-call]
             self._output.close()
             _rosbag2.write_atomically(self._path / _rosbag2.METADATA, text)
         except OSError as error:

@@ -51,7 +51,9 @@ class MemoryDatabase(Database):
         if key not in self._topics:
             raise KeyNotFoundError(f'{key} was not declared')
         sent_ns = log_time_ns if publish_time_ns is None else publish_time_ns
-        self._messages[key].append(SerializedMessage(key, bytes(cdr), log_time_ns, sent_ns, sequence))
+        self._messages[key].append(
+            SerializedMessage(key, bytes(cdr), log_time_ns, sent_ns, sequence)
+        )
 
     def iterate_serialized(
         self,

@@ -90,7 +90,9 @@ class ArmRunner:
         self._node = node
         config = RunnerConfig(**declare_options(node, RunnerConfig.options(), read_only=True))
         self._job = job = Job.load(config.job)
-        playback_config = DataPlayback.Config(rtf=job.rtf, topics=job.topics, clock_hz=job.clock_hz)
+        playback_config = DataPlayback.Config(
+            rtf=job.rtf, topics=job.topics, clock_hz=job.clock_hz
+        )
         self._playback = DataPlayback(Dataset.load(job.bag), config=playback_config)
         self._recorder = DataRecorder(McapDatabase(job.bag_out, 'w'), log=node.get_logger())
         self._recordings: dict[str, TopicRecording] = {}

@@ -39,7 +39,10 @@ class PlaybackConfig(Config):
         'empty, and none when `topics` is empty too',
     )
     ready_limit_s: float = option(
-        30.0, 'how long to wait for those subscribers, s; 0 does not wait', minimum=0.0, maximum=1e6
+        30.0,
+        'how long to wait for those subscribers, s; 0 does not wait',
+        minimum=0.0,
+        maximum=1e6,
     )
 
 

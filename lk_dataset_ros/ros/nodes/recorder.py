@@ -34,7 +34,10 @@ class RecorderConfig(Config):
     topics: list[str] = option([], 'topics to record')  # noqa: RUF009
     compression: str = option('zstd', 'of the chunks', choices=('none', 'lz4', 'zstd'))
     depth: int = option(
-        DEEP, 'messages that wait per topic while the recorder is busy', minimum=1, maximum=1_000_000
+        DEEP,
+        'messages that wait per topic while the recorder is busy',
+        minimum=1,
+        maximum=1_000_000,
     )
 
 
@@ -48,7 +51,7 @@ class RecorderNode:
         if not config.bag:
             raise ComponentError('no bag is given; name a new directory: -p bag:=path')
         if not config.topics:
-            raise ComponentError("no topics are given; name some: -p topics:=\"['/odom']\"")
+            raise ComponentError('no topics are given; name some: -p topics:="[\'/odom\']"')
         self._config = config
         self._missing = [node.resolve_topic_name(topic) for topic in config.topics]
         database = McapDatabase(config.bag, 'w', compression=config.compression)  # type: ignore[arg-type]
@@ -88,7 +91,7 @@ class RecorderNode:
                 type_hash=offers[0][1],
             )
         except MessageTypeError as error:
-            log.error(f'{topic} is not recorded: {error}')
+            log.error(f'{topic} is not recorded: {error}')  # noqa: TRY400 - no traceback for a user
             return True
         self._recordings.append(recording)
         log.info(f'recording {topic} ({types[0]})')

@@ -13,7 +13,9 @@ from lk_dataset_ros import Component, Config, Input, Output, option
 class SmootherConfig(Config):
     """Settings that all implementations of the smoother share."""
 
-    cutoff_hz: float = option(1.5, 'natural frequency of the low-pass', minimum=0.01, maximum=100.0)
+    cutoff_hz: float = option(
+        1.5, 'natural frequency of the low-pass', minimum=0.01, maximum=100.0
+    )
     damping: float = option(0.7071067811865476, 'damping ratio', minimum=0.1, maximum=10.0)
     max_linear_acceleration: float = option(0.4, 'limit, m/s^2', minimum=0.0, maximum=1000.0)
     max_angular_acceleration: float = option(1.0, 'limit, rad/s^2', minimum=0.0, maximum=1000.0)

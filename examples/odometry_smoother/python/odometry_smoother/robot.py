@@ -44,7 +44,7 @@ class DrivingRobot(Component):
 
     def reset(self) -> None:
         """Return to the start of the course."""
-        self._random = random.Random(self.config.seed)  # noqa: S311
+        self._random = random.Random(self.config.seed)
         self._start_ns = time.time_ns()
         self._ticks = 0
         self._forward = self._turn = 0.0
