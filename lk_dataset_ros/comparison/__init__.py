@@ -54,7 +54,7 @@ def diffdiff(
     """
     comparison = compare(original, compiled, **options)
     try:
-        Path(path).write_text(comparison.to_diffdiff())
+        Path(path).write_text(comparison.to_diffdiff(), encoding='utf-8')
     except OSError as error:
         raise BagWriteError(f'{path} cannot be written: {error.strerror}') from error
     return comparison

@@ -159,9 +159,9 @@ class KeyComparison:
             (each.first.stamp_ns, each.path) for each in self.differing if each.first is not None
         ]
         if self.missing:
-            candidates.append((int(self.missing_ns[0]), 'missing'))
+            candidates.append((int(self.missing_ns.min()), 'missing'))
         if self.extra:
-            candidates.append((int(self.extra_ns[0]), 'extra'))
+            candidates.append((int(self.extra_ns.min()), 'extra'))
         return min(candidates, key=lambda candidate: candidate[0], default=None)
 
 

@@ -92,12 +92,14 @@ class DataPlayback(Component):
         super().__init__(**kwargs)
         self.dataset = dataset
         self._now_ns = now_ns
-        chosen = self.config.topics or dataset.keys()
+        # An empty list cannot be written in a launch file: [''] stands for it.
+        chosen = [topic for topic in self.config.topics if topic] or dataset.keys()
         self.topics: dict[str, Topic] = {key: dataset.topic(key) for key in chosen}
         self._messages = dataset.iterate_serialized(list(self.topics))
         self._next: SerializedMessage | None = next(self._messages, None)
         self.start_ns = self._next.log_time_ns if self._next else 0
         self._last_ns = self.start_ns
+        self._last_active_ns = 0
         self._clock: PlayerClock | None = None
         self._clock_stamp_ns: int | None = None
         self._next_tick_ns = 0
@@ -140,10 +142,10 @@ class DataPlayback(Component):
 
     @property
     def achieved_rtf(self) -> float:
-        """Recorded time played per wall time since the first message, pauses left out."""
-        if self._clock is None or self._clock.active_ns() == 0:
+        """Recorded time per wall time, first to newest message, pauses left out."""
+        if not self._last_active_ns:
             return math.nan
-        return (self._last_ns - self.start_ns) / self._clock.active_ns()
+        return (self._last_ns - self.start_ns) / self._last_active_ns
 
     def pause(self) -> None:
         """Stand until `resume`."""
@@ -209,6 +211,8 @@ class DataPlayback(Component):
         assert message is not None
         self._next = next(self._messages, None)
         self._last_ns = message.log_time_ns
+        assert self._clock is not None
+        self._last_active_ns = self._clock.active_ns()
         self.counts[message.key] += 1
         self.finished = self._next is None
         return Publish(message)

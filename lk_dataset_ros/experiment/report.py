@@ -19,15 +19,16 @@ VERSION = 1
 def write_reports(result: ExperimentResult) -> None:
     """Write `comparison.json`, `diffdiff.txt` and `report.html` into the run's folder."""
     directory = result.directory
-    (directory / 'comparison.json').write_text(dumps(result_to_dict(result)))
-    (directory / 'diffdiff.txt').write_text(_differences(result))
+    (directory / 'comparison.json').write_text(dumps(result_to_dict(result)), encoding='utf-8')
+    (directory / 'diffdiff.txt').write_text(_differences(result), encoding='utf-8')
     (directory / 'report.html').write_text(
         report_html(
             [_page_of(arm) for arm in result.compiled],
             result.specification.name,
             result.verdict,
             _facts(result),
-        )
+        ),
+        encoding='utf-8',
     )
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import sys
 import traceback
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import rclpy
@@ -21,6 +23,10 @@ if TYPE_CHECKING:
 
 #: Longest wait for events, s: a signal is noticed within this time.
 LONGEST_WAIT_S = 0.1
+
+
+#: Fast DDS of Jazzy reads this variable; later ones read another and keep their defaults.
+PROFILES_VARIABLE = 'FASTRTPS_DEFAULT_PROFILES_FILE'
 
 
 class Activity(Protocol):
@@ -58,6 +64,7 @@ def run_node(name: str, make: Callable[[Node], Activity], argv: list[str] | None
         Exit code: 0, 1 if the activity failed, 2 if it was wrongly set up.
     """
     stop = _Stop()
+    os.environ.setdefault(PROFILES_VARIABLE, str(Path(__file__).with_name('fastdds_profiles.xml')))
     logging.basicConfig(format='[%(levelname)s] %(message)s', level=logging.WARNING)
     try:
         rclpy.init(

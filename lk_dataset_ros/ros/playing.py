@@ -76,9 +76,6 @@ class PlaybackDriver:
         playback: The engine.
     """
 
-    #: How long one message may take to be acknowledged at RTF 0, s.
-    ACKNOWLEDGE_LIMIT_S = 10.0
-
     def __init__(self, node: Node, playback: DataPlayback) -> None:
         self.playback = playback
         self.publishers = TopicPublishers(node, playback.topics)

@@ -40,6 +40,6 @@ def save(comparison: DatasetComparison, path: str | PathLike[str]) -> None:
         target.suffix, comparison.to_str
     )
     try:
-        target.write_text(render())
+        target.write_text(render(), encoding='utf-8')
     except OSError as error:
         raise BagWriteError(f'{target} cannot be written: {error.strerror}') from error

@@ -44,6 +44,13 @@ class PlaybackConfig(Config):
         minimum=0.0,
         maximum=1e6,
     )
+    acknowledge_every: int = option(
+        10,
+        'at RTF 0, how many messages are published before all subscribers have acknowledged; '
+        'not more than their history depth',
+        minimum=1,
+        maximum=100_000,
+    )
 
 
 class PlaybackNode:
@@ -58,12 +65,14 @@ class PlaybackNode:
             raise ComponentError('no bag is given; name one: -p bag:=path')
         dataset = Dataset.load(config.bag)
         self._playback = DataPlayback(dataset, config=engine_config, log=node.get_logger())
-        self._wait_for = config.wait_for or list(engine_config.topics)
+        named = [topic for topic in engine_config.topics if topic]
+        self._wait_for = config.wait_for or named
         for topic in self._wait_for:
             if topic not in self._playback.topics:
                 raise ComponentError(f'wait_for names {topic}, which is not played')
         self._driver = PlaybackDriver(node, self._playback)
         self._ready_limit_s = config.ready_limit_s
+        self._acknowledge_every = config.acknowledge_every
         self._deadline_s = time.monotonic() + config.ready_limit_s
         self._started = not (self._wait_for and config.ready_limit_s)
         latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
@@ -90,8 +99,9 @@ class PlaybackNode:
                 return 0.02
             self._started = True
         wait_s = self._driver.drive()
-        if wait_s == 0.0 and self._playback.rtf == 0.0:
-            self._driver.publishers.wait_for_acknowledgement(self._driver.ACKNOWLEDGE_LIMIT_S)
+        published = sum(self._playback.counts.values())
+        if self._playback.rtf == 0.0 and published % self._acknowledge_every == 0:
+            self._driver.publishers.wait_for_acknowledgement(ACKNOWLEDGE_LIMIT_S)
         return wait_s
 
     def _trigger(self, action: Any) -> Any:
