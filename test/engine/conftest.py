@@ -156,14 +156,12 @@ class Kit:
             special = np.array([np.nan, np.inf, -np.inf, -0.0, 1e-40], dtype)
             plain = rng.normal(size=length).astype(dtype)
             return np.where(rng.random(length) < 0.3, rng.choice(special, length), plain)
-        return rng.integers(
-            np.iinfo(dtype).min, np.iinfo(dtype).max, length, dtype, endpoint=True
-        )
+        return rng.integers(np.iinfo(dtype).min, np.iinfo(dtype).max, length, dtype, endpoint=True)
 
     def assert_same(self, ours: Any, theirs: Any, where: str = '') -> None:
         """Check two decoded messages, of whatever class, bit for bit."""
         for name in field_names(ours):
-            if name in ('structure_needs_at_least_one_member',):
+            if name == 'structure_needs_at_least_one_member':
                 continue
             self._assert_same(getattr(ours, name), getattr(theirs, name), f'{where}.{name}')
 

@@ -6,8 +6,7 @@ import json
 import subprocess
 import sys
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -22,12 +21,17 @@ from lk_dataset_ros.component import (
 )
 from lk_dataset_ros.errors import ComponentError, ComponentNotFoundError, MessageTypeError
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 
 class Gain(Component):
     """Multiplies; keeps the sum as state."""
 
     @dataclass(kw_only=True)
     class Config(Component.Config):
+        """Its factor."""
+
         gain: float = option(2.0, 'factor', minimum=0.0)
 
     position = Input('std_msgs/Float64')

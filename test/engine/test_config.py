@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any, Union
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -104,7 +104,7 @@ def test_round_trip_as_a_dictionary() -> None:
     assert Settings.from_mapping(config.to_dict()) == config
 
 
-@pytest.mark.parametrize('kind', [dict[str, int], Union[int, str], list[dict[str, int]], bytes])
+@pytest.mark.parametrize('kind', [dict[str, int], int | str, list[dict[str, int]], bytes])
 def test_kinds_that_are_no_parameter_are_refused(kind: Any) -> None:
     """Promise: a field of a kind that no parameter can have is refused, naming the field."""
 

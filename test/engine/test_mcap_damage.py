@@ -5,13 +5,15 @@ from __future__ import annotations
 import random
 import struct
 import tracemalloc
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from lk_dataset_ros.dataset import McapDatabase, SerializedMessage
 from lk_dataset_ros.errors import BagFormatError, LkError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 # That files are closed has a test of its own; here it would hide everything else.
 pytestmark = pytest.mark.filterwarnings(
@@ -31,7 +33,11 @@ KINDS = [
 def small(kit: Any, compression: str, options: dict[str, Any]) -> Path:
     """Write a small file of two topics."""
     items = [
-        (key, kit.message('std_msgs/msg/String', data=f'{key} {number} ' + 'x' * number), 50 + number)
+        (
+            key,
+            kit.message('std_msgs/msg/String', data=f'{key} {number} ' + 'x' * number),
+            50 + number,
+        )
         for number in range(12)
         for key in ('/a', '/b')
     ]
@@ -72,7 +78,7 @@ def test_a_file_cut_anywhere_gives_its_beginning(
         try:
             messages, warnings = read(cut)
         except LkError as error:
-            assert length < len(MAGIC), f'cut at {length}: {error}'
+            assert length < len(MAGIC), f'cut at {length}: {error}'  # noqa: PT017
             continue
         assert messages == whole[: len(messages)], f'cut at {length}'
         # What is cut off behind the data is no loss, so the end of data is the last to warn.
@@ -102,7 +108,7 @@ def test_flipped_bits_are_noticed_or_harmless(
         try:
             found, warnings = facts(bent)
         except LkError as error:
-            assert '\n' not in str(error)
+            assert '\n' not in str(error)  # noqa: PT017
             continue
         if found != whole and not warnings:
             silent.append((place, bit))
@@ -187,7 +193,7 @@ def test_lying_lengths_are_refused_without_allocating(
         assert not messages
         assert warnings or name.startswith('footer')
     except LkError as error:
-        assert '\n' not in str(error)
+        assert '\n' not in str(error)  # noqa: PT017
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 32 * 1024 * 1024

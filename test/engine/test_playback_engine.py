@@ -157,9 +157,7 @@ def test_late_playback_publishes_everything(kit: Any, fake_time: Any) -> None:
 
 def test_pause_stands_and_resume_goes_on(kit: Any, fake_time: Any) -> None:
     """Promise: while paused nothing is due; afterwards the rest comes as much later."""
-    playback = DataPlayback(
-        kit.memory(numbers(kit, [0, 100 * MS, 200 * MS])), now_ns=fake_time
-    )
+    playback = DataPlayback(kit.memory(numbers(kit, [0, 100 * MS, 200 * MS])), now_ns=fake_time)
     start = fake_time.now_ns
     log = play(playback, fake_time, stop_ns=start + 150 * MS)
     playback.pause()
@@ -285,9 +283,7 @@ def test_the_clock_never_runs_back(kit: Any, fake_time: Any) -> None:
     assert len(times) > 50
 
 
-def test_the_clock_of_an_unpaced_playback_goes_with_the_messages(
-    kit: Any, fake_time: Any
-) -> None:
+def test_the_clock_of_an_unpaced_playback_goes_with_the_messages(kit: Any, fake_time: Any) -> None:
     """Promise: at factor 0 the time of each message comes before it, once per time."""
     playback = DataPlayback(
         kit.memory(numbers(kit, [5, 5, 9])), now_ns=fake_time, clock_hz=1.0, rtf=0.0

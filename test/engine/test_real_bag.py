@@ -36,7 +36,7 @@ def test_counts_and_types_are_those_of_the_recording() -> None:
 def test_two_other_decoders_read_the_same(kit: Any) -> None:
     """Promise: rosbags and mcap-ros2-support give the same messages, bit for bit."""
     with McapDatabase(BAG, 'r') as bag:
-        ours: dict[str, list[Any]] = {key: [] for key in bag.keys()}
+        ours: dict[str, list[Any]] = {key: [] for key in bag.topics()}
         for key, message, time_ns in bag.iterate():
             ours[key].append((time_ns, message))
     with BAG.open('rb') as file:
@@ -66,8 +66,10 @@ def test_columns_equal_the_messages() -> None:
     assert columns.stamp_ns is not None
     for row in range(0, 2639, 97):
         for path, value in walk(messages[row]):
-            assert (columns[path].values[row] == value).all() if hasattr(value, 'all') else (
-                columns[path].values[row] == value
+            assert (
+                (columns[path].values[row] == value).all()
+                if hasattr(value, 'all')
+                else (columns[path].values[row] == value)
             ), path
 
 

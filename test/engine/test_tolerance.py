@@ -23,7 +23,8 @@ def ours(left: Any, right: Any, tolerance: Tolerance | None = None) -> bool:
     """Return our verdict over two arrays."""
     limit = (tolerance or Tolerance()).limit_for('/k', 'f', left.dtype)
     indices = np.arange(len(left), dtype=np.int64)
-    return _compare_numbers('f', limit, left, right, indices, indices).is_equal
+    with np.errstate(all='ignore'):
+        return _compare_numbers('f', limit, left, right, indices, indices).is_equal
 
 
 def theirs(left: Any, right: Any, **options: Any) -> bool:
@@ -108,9 +109,7 @@ def test_what_is_not_float_has_to_be_equal(dtype: str) -> None:
         ('a[*].b', ['/o.a[0].b', '/o.a[12].b'], ['/o.a[0].c.b']),
     ],
 )
-def test_patterns_mean_what_they_say(
-    pattern: str, matches: list[str], misses: list[str]
-) -> None:
+def test_patterns_mean_what_they_say(pattern: str, matches: list[str], misses: list[str]) -> None:
     """Promise: `*` stays within a name, `**` crosses; key and path, or the path alone."""
     rule = Tolerance(ignore={pattern: 'a reason'})
     for full in (*matches, *misses):
@@ -152,3 +151,13 @@ def test_integers_too_large_for_a_float_are_told_apart() -> None:
     left = np.array([2**53], np.int64)
     assert not ours(left, left + 1)
     assert ours(left, left.copy())
+
+
+@pytest.mark.parametrize('value', [1e200, float('inf')])
+def test_huge_errors_make_no_noise(value: float) -> None:
+    """Promise: an error too large to be squared is a mismatch, not a warning of NumPy."""
+    indices = np.arange(2, dtype=np.int64)
+    found = _compare_numbers(
+        'f', Limit(0.0, 0.0), np.zeros(2), np.array([0.0, value]), indices, indices
+    )
+    assert (found.matched, found.mismatched, found.max_error) == (1, 1, value)

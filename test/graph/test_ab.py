@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from graph_kit import MARK, Graph, marked_processes, write_odometry, write_specification
 
 from lk_dataset_ros import Component, Dataset
 from lk_dataset_ros.component import load_component
@@ -16,7 +17,6 @@ from lk_dataset_ros.component import load_component
 if TYPE_CHECKING:
     from pathlib import Path
 
-from conftest import MARK, Graph, marked_processes, write_specification  # isort: skip
 
 ARMS = """
 import os, sys, time
@@ -72,13 +72,11 @@ def compiled(path: str) -> str:
 
 def test_equivalent_and_differing_arm(graph: Graph, bag: Path, tmp_path: Path) -> None:
     """The right C++ is equivalent, the wrong one differs where the clamp first matters."""
-    wrong = """\
-        cpp: {component: 'odometry_smoother.compiled:OdometrySmootherCpp'}
-        wrong: {component: 'odometry_smoother.compiled:OdometrySmootherCppWrong'}
-    """
-    lines = '\n'.join('  ' + line.strip() for line in wrong.strip().splitlines())
-    path = write_specification(tmp_path, cpp=lines)
-    path.write_text(path.read_text().replace(lines.replace('  ', ''), lines))
+    arms = [
+        "  cpp: {component: 'odometry_smoother.compiled:OdometrySmootherCpp'}",
+        "  wrong: {component: 'odometry_smoother.compiled:OdometrySmootherCppWrong'}",
+    ]
+    path = write_specification(tmp_path, cpp='\n'.join(arms))
     code, output, errors = graph.lk('ab', path, '--output', tmp_path / 'run')
     assert code == 1, errors
     assert 'equivalent' in output
@@ -247,9 +245,7 @@ def test_bad_input_is_one_line_and_exit_code_2(
     assert not (tmp_path / 'runs').exists()
 
 
-def test_existing_output_directory_is_not_touched(
-    graph: Graph, bag: Path, tmp_path: Path
-) -> None:
+def test_existing_output_directory_is_not_touched(graph: Graph, bag: Path, tmp_path: Path) -> None:
     """A folder that exists is refused and stays as it is."""
     assert bag.exists()
     (tmp_path / 'run').mkdir()
@@ -260,13 +256,13 @@ def test_existing_output_directory_is_not_touched(
     assert [each.name for each in (tmp_path / 'run').iterdir()] == ['precious']
 
 
-def test_truncated_bag_works_up_to_the_cut(graph: Graph, bag: Path, tmp_path: Path) -> None:
+def test_truncated_bag_works_up_to_the_cut(graph: Graph, tmp_path: Path) -> None:
     """A cut bag is used as far as it goes, and that is said."""
-    whole = next(bag.glob('*.mcap')).read_bytes()
+    whole = next(write_odometry(tmp_path / 'bag', 600).glob('*.mcap')).read_bytes()
     (tmp_path / 'cut.mcap').write_bytes(whole[: len(whole) // 2])
     with Dataset.load(tmp_path / 'cut.mcap') as dataset:
         count = dataset.topic('/odom').count
-    assert 0 < count < 200
+    assert 0 < count < 600
     path = write_specification(tmp_path, inputs='inputs: {bag: cut.mcap, topics: [/odom]}')
     code, _, errors = graph.lk('ab', path, '--output', tmp_path / 'run')
     assert code == 0, errors
@@ -308,13 +304,9 @@ def test_killed_run_leaves_no_process(
         time.sleep(0.05)
 
 
-def test_real_recording_comes_through_whole(
-    graph: Graph, real_bag: Path, tmp_path: Path
-) -> None:
+def test_real_recording_comes_through_whole(graph: Graph, real_bag: Path, tmp_path: Path) -> None:
     """All 2639 messages of the real recording come through every arm."""
-    path = write_specification(
-        tmp_path, inputs=f"inputs: {{bag: '{real_bag}', topics: [/odom]}}"
-    )
+    path = write_specification(tmp_path, inputs=f"inputs: {{bag: '{real_bag}', topics: [/odom]}}")
     code, _, errors = graph.lk('ab', path, '--output', tmp_path / 'run')
     assert code == 0, errors
     result = result_of(tmp_path / 'run')
