@@ -30,7 +30,7 @@ lint:  ## ruff and mypy
 
 bench:  ## measure what the README tells
 	@$(WORKSPACE) setup demo
-	@$(RUN) python benchmarks/first_verdict.py
+	@$(RUN) python benchmarks/first_verdict.py $(if $(BAG),--bag '$(BAG)') $(if $(TOPIC),--topic '$(TOPIC)') $(if $(RUNS),--runs $(RUNS))
 
 build:  ## build only; then: source env.sh
 	@$(WORKSPACE) setup demo

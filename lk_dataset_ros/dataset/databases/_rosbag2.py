@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from lk_dataset_ros.dataset.records import Topic
 
 METADATA = 'metadata.yaml'
+OUTER_KEY = 'rosbag2_bagfile_information'
 #: A metadata.yaml larger than this is not one.
 MAX_METADATA_BYTES = 64 * 1024 * 1024
 
@@ -39,52 +40,51 @@ class BagFile:
     count: int
 
 
-def metadata_of(files: Sequence[BagFile], topics: Sequence[Topic]) -> dict[str, Any]:
-    """Make the content of a `metadata.yaml`."""
+def information_of(files: Sequence[BagFile], topics: Sequence[Topic]) -> dict[str, Any]:
+    """Make the content of a `metadata.yaml`, without its outer key."""
     filled = [each for each in files if each.count]
     start_ns = min((each.start_ns for each in filled), default=0)
     stop_ns = max((each.start_ns + each.duration_ns for each in filled), default=0)
     return {
-        'rosbag2_bagfile_information': {
-            'version': 9,
-            'storage_identifier': 'mcap',
-            'duration': {'nanoseconds': stop_ns - start_ns},
-            'starting_time': {'nanoseconds_since_epoch': start_ns},
-            'message_count': sum(each.count for each in files),
-            'topics_with_message_count': [
-                {
-                    'topic_metadata': {
-                        'name': topic.name,
-                        'type': topic.schema.name,
-                        'serialization_format': 'cdr',
-                        'offered_qos_profiles': yaml.safe_load(topic.qos) or [],
-                        'type_description_hash': topic.schema.type_hash,
-                    },
-                    'message_count': topic.count,
-                }
-                for topic in topics
-            ],
-            'compression_format': '',
-            'compression_mode': '',
-            'relative_file_paths': [each.path for each in files],
-            'files': [
-                {
-                    'path': each.path,
-                    'starting_time': {'nanoseconds_since_epoch': each.start_ns},
-                    'duration': {'nanoseconds': each.duration_ns},
-                    'message_count': each.count,
-                }
-                for each in files
-            ],
-            'custom_data': None,
-            'ros_distro': os.environ.get('ROS_DISTRO', 'jazzy'),
-        }
+        'version': 9,
+        'storage_identifier': 'mcap',
+        'duration': {'nanoseconds': stop_ns - start_ns},
+        'starting_time': {'nanoseconds_since_epoch': start_ns},
+        'message_count': sum(each.count for each in files),
+        'topics_with_message_count': [_topic_information(topic) for topic in topics],
+        'compression_format': '',
+        'compression_mode': '',
+        'relative_file_paths': [each.path for each in files],
+        'files': [
+            {
+                'path': each.path,
+                'starting_time': {'nanoseconds_since_epoch': each.start_ns},
+                'duration': {'nanoseconds': each.duration_ns},
+                'message_count': each.count,
+            }
+            for each in files
+        ],
+        'custom_data': None,
+        'ros_distro': os.environ.get('ROS_DISTRO', 'jazzy'),
     }
 
 
-def dump_metadata(metadata: dict[str, Any]) -> str:
+def _topic_information(topic: Topic) -> dict[str, Any]:
+    return {
+        'topic_metadata': {
+            'name': topic.name,
+            'type': topic.schema.name,
+            'serialization_format': 'cdr',
+            'offered_qos_profiles': yaml.safe_load(topic.qos) or [],
+            'type_description_hash': topic.schema.type_hash,
+        },
+        'message_count': topic.count,
+    }
+
+
+def dump(content: dict[str, Any]) -> str:
     """Return metadata as YAML text."""
-    return yaml.safe_dump(metadata, sort_keys=False, width=1_000_000)
+    return yaml.safe_dump(content, sort_keys=False, width=1_000_000)
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -146,7 +146,7 @@ def _load(path: Path) -> dict[str, Any]:
         raise BagFormatError(f'{path} is too large for a {METADATA}')
     try:
         content = yaml.safe_load(path.read_text())
-        information = content['rosbag2_bagfile_information']
+        information = content[OUTER_KEY]
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise BagFormatError(f'{path} is not YAML: {str(error).splitlines()[0]}') from error
     except (TypeError, KeyError) as error:

@@ -314,11 +314,14 @@ class _BagWriter:
             self._end_ns - start_ns if self._start_ns is not None else 0,
             sum(self._counts.values()),
         )
-        text = _rosbag2.dump_metadata(_rosbag2.metadata_of([file], list(self.topics().values())))
+        information = _rosbag2.information_of([file], list(self.topics().values()))
         try:
-            self._mcap.add_metadata('rosbag2', {'serialized_metadata': text})
+            self._mcap.add_metadata('rosbag2', {'serialized_metadata': _rosbag2.dump(information)})
             self._mcap.finish()  # type: ignore[no-untyped-call]
             self._output.close()
-            _rosbag2.write_atomically(self._path / _rosbag2.METADATA, text)
+            # The file has its own copy without the outer key: `ros2 bag play` wants it so.
+            _rosbag2.write_atomically(
+                self._path / _rosbag2.METADATA, _rosbag2.dump({_rosbag2.OUTER_KEY: information})
+            )
         except OSError as error:
             raise BagWriteError(f'{self._path} cannot be finished: {error.strerror}') from error
