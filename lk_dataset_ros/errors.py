@@ -26,6 +26,10 @@ class BagFormatError(LkError, ValueError):
     """Raise when a file is not a bag, or a part of it cannot be read."""
 
 
+class BagTimeError(LkError, ValueError):
+    """Raise when a message has a time that a bag cannot hold."""
+
+
 class BagWriteError(LkError, OSError):
     """Raise when a bag cannot be written."""
 

@@ -56,6 +56,9 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stdout.flush()
     except LkError as error:
         return _refuse(str(error))
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return 2
     except click.ClickException as error:
         return _refuse(error.format_message())
     except click.exceptions.Abort:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -182,10 +183,10 @@ def _compare_numbers(
         within = within & ~unbounded
         error = np.where(unbounded, np.inf, error)
         scale = np.abs(left)
-        relative = np.where(same, 0.0, np.where(scale > 0.0, error / scale, np.inf))
+        relative = np.where(same, 0.0, np.where(~unbounded & (scale > 0.0), error / scale, np.inf))
     count = len(indices)
-    per_pair = error.reshape(count, -1)
-    over = np.asarray(~within.reshape(count, -1).all(axis=1))
+    per_pair = _by_pair(error)
+    over = np.asarray(~_by_pair(within).all(axis=1))
     finite = error[np.isfinite(error)]
     biased = signed[np.isfinite(signed)]
     worst = None
@@ -206,7 +207,7 @@ def _compare_numbers(
         mismatched=int(over.sum()),
         max_error=float(error.max()) if error.size else 0.0,
         mean_error=float(finite.mean()) if finite.size else 0.0,
-        rms_error=float(np.sqrt(np.mean(finite**2))) if finite.size else 0.0,
+        rms_error=_rms(finite),
         bias=float(biased.mean()) if biased.size else 0.0,
         max_relative_error=float(relative.max()) if relative.size else 0.0,
         worst=worst,
@@ -234,7 +235,7 @@ def _compare_exactly(
     stamps_ns: NDArray[np.int64],
 ) -> FieldComparison:
     count = len(indices)
-    over = np.asarray(~_equal(original, compiled).reshape(count, -1).all(axis=1))
+    over = np.asarray(~_by_pair(_equal(original, compiled)).all(axis=1))
     first = None
     if over.any():
         first = _divergence(original, compiled, indices, stamps_ns, (int(over.argmax()),))
@@ -267,12 +268,15 @@ def _compare_rows(
     count = len(pairs.original)
     over = np.zeros(count, dtype=np.bool_)
     errors = np.zeros(count)
+    kept: list[tuple[Any, Any]] = []
     first: Divergence | None = None
     for number, (i, j) in enumerate(zip(pairs.original, pairs.compiled, strict=True)):
         a = left.row(sides[0][int(i)]) if left is not None and int(i) in sides[0] else None
         b = right.row(sides[1][int(j)]) if right is not None and int(j) in sides[1] else None
         errors[number], within = _row_error(a, b, limit)
         over[number] = not within
+        if not within:
+            kept.append((_plain(a), _plain(b)))
         if not within and first is None:
             first = Divergence(int(i), int(stamps_ns[number]), _plain(a), _plain(b))
     some = left if left is not None else right
@@ -286,10 +290,11 @@ def _compare_rows(
         mismatched=int(over.sum()),
         max_error=float(errors.max()) if count else 0.0,
         mean_error=float(finite.mean()) if finite.size else 0.0,
-        rms_error=float(np.sqrt(np.mean(finite**2))) if finite.size else 0.0,
+        rms_error=_rms(finite),
         first=first,
         errors=errors,
         over=over,
+        differing_values=tuple(kept),
     )
 
 
@@ -311,6 +316,17 @@ def _row_error(a: Any, b: Any, limit: Limit) -> tuple[float, bool]:
         within = same | (error <= limit.atol + limit.rtol * np.abs(left.astype(np.float64)))
     error = np.where(np.isnan(error), np.inf, error)
     return float(error.max()), bool(np.all(within & np.isfinite(error)))
+
+
+def _by_pair(values: NDArray[Any]) -> NDArray[Any]:
+    """Flatten everything behind the first axis, also when there is no pair at all."""
+    return values.reshape(len(values), math.prod(values.shape[1:]))
+
+
+def _rms(values: NDArray[np.float64]) -> float:
+    """Return the root mean square; scaled, since the square of a huge error is infinite."""
+    largest = float(values.max()) if values.size else 0.0
+    return largest * float(np.sqrt(np.mean((values / largest) ** 2))) if largest else 0.0
 
 
 def _where(flat: int, like: NDArray[Any]) -> tuple[int, ...]:

@@ -73,6 +73,7 @@ class FieldComparison:
         over: bool, (n,): which pairs are beyond the limit.
         original: The original's values of the pairs (first axis = pair), None if of no fixed shape.
         compiled: The compiled's.
+        differing_values: Both values of each pair beyond the limit, where there are no arrays.
     """
 
     path: str
@@ -92,6 +93,7 @@ class FieldComparison:
     over: NDArray[np.bool_] | None = None
     original: NDArray[Any] | None = None
     compiled: NDArray[Any] | None = None
+    differing_values: tuple[tuple[Any, Any], ...] = ()
 
     @property
     def is_equal(self) -> bool:

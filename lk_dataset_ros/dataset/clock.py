@@ -15,15 +15,18 @@ class PlayerClock:
         start_ns: Recorded time at which it starts.
         rate: Recorded time per wall time, greater than 0.
         now_ns: The wall clock, monotonic.
+        active_ns: Wall time that has run before.
     """
 
-    def __init__(self, start_ns: int, rate: float, now_ns: Callable[[], int]) -> None:
+    def __init__(
+        self, start_ns: int, rate: float, now_ns: Callable[[], int], active_ns: int = 0
+    ) -> None:
         self._now_ns = now_ns
         self._rate = rate
         self._anchor_recorded_ns = start_ns
         self._anchor_wall_ns = now_ns()
         self._paused = False
-        self._active_ns = 0
+        self._active_ns = active_ns
 
     @property
     def rate(self) -> float:

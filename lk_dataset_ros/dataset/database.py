@@ -175,9 +175,8 @@ class Database(ABC):
 
     def columns(self, key: str) -> Columns:
         """Return a key's messages as arrays, one per field path."""
-        return Columns.from_messages(
-            (message, time_ns) for _, message, time_ns in self.iterate([key])
-        )
+        messages = ((message, time_ns) for _, message, time_ns in self.iterate([key]))
+        return Columns.from_messages(messages, codec_for(self.topic(key).schema).layout)
 
     def check_readable(self) -> None:
         """Raise a CapabilityError if this database cannot be read."""

@@ -105,6 +105,7 @@ class DataPlayback(Component):
         self._next_tick_ns = 0
         self._paused: bool = self.config.start_paused
         self.counts = dict.fromkeys(self.topics, 0)
+        self.finished = self._next is None
 
     @property
     def total(self) -> int:
@@ -169,7 +170,7 @@ class DataPlayback(Component):
             raise ComponentError(f'rate is {rtf!r}; it has to be 0 or greater')
         if self._clock is not None:
             if self.rtf == 0.0:
-                self._clock = self._new_clock(self._last_ns, rtf)
+                self._clock = self._new_clock(self._last_ns, rtf, self._clock.active_ns())
             elif rtf > 0.0:
                 self._clock.set_rate(rtf)
         self.config.rtf = rtf
@@ -187,7 +188,7 @@ class DataPlayback(Component):
         if self.config.clock_hz and now_ns >= self._next_tick_ns:
             period_ns = round(NS_PER_S / self.config.clock_hz)
             # Ticks that were missed are left out: a burst of old times helps nobody.
-            self._next_tick_ns += period_ns * max(1, (now_ns - self._next_tick_ns) // period_ns)
+            self._next_tick_ns += period_ns * ((now_ns - self._next_tick_ns) // period_ns + 1)
             return PublishClock(self.position_ns)
         wait_ns = self._clock.wall_until_ns(self._next.log_time_ns)
         if wait_ns is None:
@@ -217,8 +218,8 @@ class DataPlayback(Component):
         self.finished = self._next is None
         return Publish(message)
 
-    def _new_clock(self, start_ns: int, rtf: float) -> PlayerClock:
-        clock = PlayerClock(start_ns, rtf or 1.0, self._now_ns)
+    def _new_clock(self, start_ns: int, rtf: float, active_ns: int = 0) -> PlayerClock:
+        clock = PlayerClock(start_ns, rtf or 1.0, self._now_ns, active_ns)
         if self._paused:
             clock.pause()
         return clock

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lk_dataset_ros.component import Component
-from lk_dataset_ros.message import Schema, builtin_schema, codec_for
+from lk_dataset_ros.dataset.records import SerializedMessage
+from lk_dataset_ros.message import Schema, builtin_schema, codec_for, type_name_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lk_dataset_ros.dataset.database import Database
-    from lk_dataset_ros.dataset.records import SerializedMessage
 
 
 @dataclass(slots=True)
@@ -100,16 +100,14 @@ class DataRecorder(Component):
     def step(self, **inputs: Any) -> None:
         """Write message objects, at the time of day."""
         now_ns = self._now_ns()
-        topics = self.database.topics()
         for name, message in inputs.items():
-            if name not in topics:
-                self.database.write(name, message, timestamp_ns=now_ns)
-                self._stats[name] = TopicStats(self.database.topic(name).schema.name, 1)
-                continue
-            cdr = codec_for(topics[name].schema).encode(message)
-            self.database.write_serialized(name, cdr, now_ns)
-            self._stats[name].count += 1
-            self._stats[name].size += len(cdr)
+            if name not in self._stats:
+                topics = self.database.topics()
+                known = topics[name].schema if name in topics else None
+                self.add_input(name, known or builtin_schema(type_name_of(message)))
+            schema = self.database.topic(name).schema
+            cdr = codec_for(schema).encode(message)
+            self.record(SerializedMessage(name, cdr, now_ns, now_ns))
 
     def __call__(self, **inputs: Any) -> dict[str, Any]:
         """Write message objects: any topic is a port."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.resources import files
@@ -13,7 +14,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
 from lk_dataset_ros.comparison import Limit, Tolerance
-from lk_dataset_ros.experiment.yaml_lines import YamlDocument
+from lk_dataset_ros.experiment.yaml_lines import Place, YamlDocument
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -132,6 +133,7 @@ class Specification:
         fault = best_match(_validator().iter_errors(content))
         if fault is not None:
             raise document.error(tuple(fault.absolute_path), _say(fault))
+        _refuse_infinite(document, content, ())
         if ORIGINAL in content['compiled']:
             raise document.error(('compiled', ORIGINAL), 'a compiled arm cannot have this name')
         folder = path.resolve().parent
@@ -143,7 +145,7 @@ class Specification:
             original=_arm(ORIGINAL, content['original'], folder),
             compiled=tuple(_arm(name, each, folder) for name, each in content['compiled'].items()),
             outputs=_outputs(document, content),
-            tolerance=_tolerance(content.get('tolerance', {})),
+            tolerance=_tolerance(document, content.get('tolerance', {})),
             rtf=float(content.get('rtf', 0.0)),
             clock_hz=float(content.get('clock_hz', 0.0)),
             limits=Limits(**content.get('limits', {})),
@@ -224,7 +226,22 @@ def _outputs(document: YamlDocument, content: dict[str, Any]) -> tuple[Output, .
     return tuple(outputs)
 
 
-def _tolerance(content: dict[str, Any]) -> Tolerance:
+def _refuse_infinite(document: YamlDocument, content: Any, place: Place) -> None:
+    """Refuse NaN and infinities, which pass every range of a JSON schema."""
+    if isinstance(content, float) and not math.isfinite(content):
+        raise document.error(place, f'{content!r} is not a finite number')
+    if isinstance(content, dict):
+        for name, each in content.items():
+            _refuse_infinite(document, each, (*place, name))
+    elif isinstance(content, list):
+        for index, each in enumerate(content):
+            _refuse_infinite(document, each, (*place, index))
+
+
+def _tolerance(document: YamlDocument, content: dict[str, Any]) -> Tolerance:
+    for pattern, reason in content.get('ignore', {}).items():
+        if not reason.strip():
+            raise document.error(('tolerance', 'ignore', pattern), 'is ignored without a reason')
     return Tolerance(
         rtol=content.get('rtol'),
         atol=content.get('atol'),

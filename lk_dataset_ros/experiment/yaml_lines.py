@@ -52,7 +52,7 @@ class YamlDocument:
         except (yaml.YAMLError, ValueError, RecursionError) as error:
             raise SpecificationError(f'{path}: {str(error).splitlines()[0]}') from error
         if node is not None:
-            self._note(node, ())
+            self._note(node, (), frozenset())
 
     def error(self, place: Place, text: str) -> SpecificationError:
         """Make an error that names file, line and field."""
@@ -63,17 +63,25 @@ class YamlDocument:
         field = '.'.join(map(str, place))
         return SpecificationError(f'{self.path}:{line}: {field + ": " if field else ""}{text}')
 
-    def _note(self, node: yaml.Node, place: Place) -> None:
+    def _note(self, node: yaml.Node, place: Place, above: frozenset[int]) -> None:
+        if id(node) in above:
+            raise self.error(place, 'contains itself')
+        above |= {id(node)}
         self._lines.setdefault(place, node.start_mark.line + 1)
         if len(self._lines) > _MAX_NODES:
             raise SpecificationError(f'{self.path} has too many parts for a specification')
         if isinstance(node, yaml.MappingNode):
             for key, value in node.value:
                 part = (*place, str(key.value))
+                if not isinstance(key, yaml.ScalarNode) or not key.tag.endswith(':str'):
+                    raise self.error(place, f'{key.value!r} is not a name; put it in quotes')
                 if part in self._lines:
-                    raise self.error(part, 'is given twice')
+                    line = key.start_mark.line + 1
+                    raise SpecificationError(
+                        f'{self.path}:{line}: {".".join(map(str, part))}: is given twice'
+                    )
                 self._lines[part] = key.start_mark.line + 1
-                self._note(value, part)
+                self._note(value, part, above)
         elif isinstance(node, yaml.SequenceNode):
             for index, value in enumerate(node.value):
-                self._note(value, (*place, index))
+                self._note(value, (*place, index), above)

@@ -6,7 +6,7 @@ definition a type name stands for, gives messages default values, and names what
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from rosbags.typesys import (
 from rosbags.typesys.store import Typestore
 
 from lk_dataset_ros.errors import MessageFormatError, MessageTypeError
+from lk_dataset_ros.message.fields import Layout
 from lk_dataset_ros.message.schema import ROS2IDL, ROS2MSG, Schema, full_type_name
 
 if TYPE_CHECKING:
@@ -91,6 +92,25 @@ class Codec:
             # The generated encoder reports numbers out of range as struct.error.
             raise MessageTypeError(f'a value does not fit {name}: {error}') from error
 
+    @cached_property
+    def layout(self) -> Layout:
+        """What the definition says about field paths, for `Columns`."""
+        layout = Layout()
+        self._describe(self.schema.name, '', layout)
+        return layout
+
+    def _describe(self, name: str, prefix: str, layout: Layout) -> None:
+        for field, (kind, detail) in self._definition(name):
+            path = f'{prefix}{field}'
+            if kind == Nodetype.BASE:
+                if detail[0] not in ('string', 'wstring'):
+                    layout.scalars[path] = _dtype(detail[0])
+            elif kind == Nodetype.NAME:
+                self._describe(detail, f'{path}.', layout)
+            elif detail[0][0] == Nodetype.NAME:
+                layout.sequences.add(path)
+                self._describe(detail[0][1], f'{path}[].', layout)
+
     def new(self) -> Any:
         """Make a message whose fields are zero, false or empty."""
         return self._new(self.schema.name)
@@ -116,8 +136,6 @@ class Codec:
 
     def _adopt(self, message: Any, name: str) -> Any:
         """Rebuild a message out of our own classes, from any that has the same attributes."""
-        if type(message) is self._store.types[name]:
-            return message
         values = {
             field: self._adopt_value(getattr(message, field), node)
             for field, node in self._definition(name)
@@ -127,7 +145,7 @@ class Codec:
     def _adopt_value(self, value: Any, node: Any) -> Any:
         kind, detail = node
         if kind == Nodetype.BASE:
-            return value
+            return _number_of_byte(value)
         if kind == Nodetype.NAME:
             return self._adopt(value, detail)
         (element_kind, element), size = detail
@@ -137,7 +155,14 @@ class Codec:
             return [self._adopt(item, element) for item in value]
         if element[0] in ('string', 'wstring'):
             return list(value)
+        if isinstance(value, (list, tuple)):
+            value = [_number_of_byte(item) for item in value]
         return np.asarray(value, dtype=_dtype(element[0]))
+
+
+def _number_of_byte(value: Any) -> Any:
+    """Return the number of a `byte`, which rclpy gives as bytes of length 1."""
+    return value[0] if isinstance(value, bytes) and len(value) == 1 else value
 
 
 def _dtype(base: str) -> np.dtype[Any]:
@@ -160,7 +185,8 @@ def _parse(schema: Schema) -> Typestore:
         store = Typestore(max_sequence_length=MAX_SEQUENCE_LENGTH)
         builtin = get_typestore(Stores.ROS2_JAZZY).fielddefs
         basics = ('builtin_interfaces/msg/Time', 'builtin_interfaces/msg/Duration')
-        store.register({**{name: builtin[name] for name in basics}, **types})
+        definitions = {**{name: builtin[name] for name in basics}, **types}
+        store.register({name: _unsigned_bytes(each) for name, each in definitions.items()})
     except MessageTypeError:
         raise
     except Exception as error:
@@ -169,6 +195,19 @@ def _parse(schema: Schema) -> Typestore:
     if schema.name not in store.types:
         raise MessageTypeError(f'the definition of {schema.name} does not define that type')
     return store
+
+
+def _unsigned_bytes(definition: Any) -> Any:
+    """Replace `byte`, which the parser takes for signed, by uint8."""
+
+    def replace(node: Any) -> Any:
+        kind, detail = node
+        if kind == Nodetype.BASE:
+            return (kind, ('uint8', 0)) if detail[0] == 'byte' else node
+        return node if kind == Nodetype.NAME else (kind, (replace(detail[0]), detail[1]))
+
+    constants, members = definition
+    return constants, [(name, replace(node)) for name, node in members]
 
 
 @lru_cache(maxsize=512)

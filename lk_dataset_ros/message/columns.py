@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lk_dataset_ros.message.fields import header_stamp_ns, walk
+from lk_dataset_ros.message.fields import Layout, header_stamp_ns, walk, without_index
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -74,12 +74,16 @@ class Columns(Mapping[str, Column]):
         return len(self._columns)
 
     @classmethod
-    def from_messages(cls, messages: Iterable[tuple[Any, int]]) -> Columns:
+    def from_messages(
+        cls, messages: Iterable[tuple[Any, int]], layout: Layout | None = None
+    ) -> Columns:
         """Build columns from messages.
 
         Args:
             messages: Pairs of a message and the time it was recorded, nanoseconds.
+            layout: What the definition says; without it types are guessed from the values.
         """
+        known = layout or Layout()
         values: dict[str, list[Any]] = {}
         rows: dict[str, list[int]] = {}
         times: list[int] = []
@@ -87,19 +91,33 @@ class Columns(Mapping[str, Column]):
         for index, (message, time_ns) in enumerate(messages):
             times.append(time_ns)
             stamps.append(header_stamp_ns(message))
-            for path, value in walk(message):
+            for path, value in _declared(walk(message), known):
                 values.setdefault(path, []).append(value)
                 rows.setdefault(path, []).append(index)
         has_stamps = bool(stamps) and None not in stamps
         return cls(
-            {path: _column(values[path], rows[path]) for path in values},
+            {
+                path: _column(values[path], rows[path], known.scalars.get(without_index(path)))
+                for path in values
+            },
             np.array(times, dtype=np.int64),
             np.array(stamps, dtype=np.int64) if has_stamps else None,
         )
 
 
-def _column(values: list[Any], rows: list[int]) -> Column:
+def _declared(leaves: Iterable[tuple[str, Any]], layout: Layout) -> Iterator[tuple[str, Any]]:
+    """Give an empty sequence of messages its length, as one that is not empty has."""
+    for path, value in leaves:
+        if layout.sequences and without_index(path) in layout.sequences:
+            yield f'{path}.length', len(value)
+        else:
+            yield path, value
+
+
+def _column(values: list[Any], rows: list[int], dtype: np.dtype[Any] | None) -> Column:
     where = np.array(rows, dtype=np.int64)
+    if dtype is not None:
+        return Column(np.array(values, dtype=dtype), where)
     first = values[0]
     if isinstance(first, tuple):
         return _ragged([np.array(value, dtype=object) for value in values], where)

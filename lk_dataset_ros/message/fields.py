@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,7 +11,26 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_INDEX = re.compile(r'\[\d+\]')
 _LEAVES = (bool, int, float, str, bytes, np.generic, np.ndarray)
+
+
+@dataclass(slots=True)
+class Layout:
+    """What a type's definition says about its field paths; `[]` stands for any index.
+
+    Attributes:
+        scalars: Type of each number.
+        sequences: Paths that are sequences of messages.
+    """
+
+    scalars: dict[str, np.dtype[Any]] = field(default_factory=dict)
+    sequences: set[str] = field(default_factory=set)
+
+
+def without_index(path: str) -> str:
+    """Return a field path with `[]` for every index."""
+    return _INDEX.sub('[]', path)
 
 
 def field_names(message: Any) -> list[str]:

@@ -187,7 +187,12 @@ def test_metadata_is_that_of_ros2_bag(kit: Any) -> None:
         reader = make_reader(file)
         assert reader.get_header().profile == 'ros2'
         (record,) = list(reader.iter_metadata())
-    assert (record.name, record.metadata['serialized_metadata']) == ('rosbag2', text)
+    # `ros2 bag play` of Jazzy refuses the copy in the file if it has the outer key.
+    inner = yaml.safe_load(record.metadata['serialized_metadata'])
+    assert (record.name, {'rosbag2_bagfile_information': inner}) == (
+        'rosbag2',
+        yaml.safe_load(text),
+    )
 
 
 @pytest.mark.parametrize('compression', ['none', 'lz4', 'zstd'])

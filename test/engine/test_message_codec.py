@@ -16,6 +16,7 @@ from mcap_ros2.decoder import DecoderFactory
 
 from lk_dataset_ros.errors import LkError, MessageFormatError, MessageTypeError
 from lk_dataset_ros.message import (
+    Columns,
     Schema,
     builtin_schema,
     codec_for,
@@ -296,7 +297,11 @@ def test_walk_yields_every_leaf_in_order(kit: Any) -> None:
 
 def test_empty_sequence_of_messages_has_a_length(kit: Any) -> None:
     """Promise: a sequence of messages that is empty has the field `length`, 0."""
-    assert dict(walk(kit.message('tf2_msgs/msg/TFMessage'))) == {'transforms.length': 0}
+    layout = codec_for(builtin_schema('tf2_msgs/msg/TFMessage')).layout
+    columns = Columns.from_messages([(kit.message('tf2_msgs/msg/TFMessage'), 0)], layout)
+    assert {path: column.values.tolist() for path, column in columns.items()} == {
+        'transforms.length': [0]
+    }
 
 
 def test_objects_that_are_no_message_are_refused() -> None:

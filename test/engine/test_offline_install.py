@@ -58,6 +58,11 @@ def test_library_works_without_ros(installed: dict[str, str], tmp_path: Path) ->
         'assert "rclpy" not in sys.modules\n'
     )
     done = subprocess.run(
-        [sys.executable, '-c', check], env=installed, capture_output=True, text=True, check=False
+        [sys.executable, '-c', check],
+        cwd=tmp_path,
+        env=installed,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr

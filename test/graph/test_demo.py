@@ -94,7 +94,7 @@ def test_ab_launch_file_passes_the_verdict_on(
 def readme_commands() -> list[str]:
     """Return the commands of the README that are marked as tested."""
     text = (ROOT / 'README.md').read_text()
-    blocks = re.findall(r'<!-- tested -->\n```bash\n(.*?)```', text, re.S)
+    blocks = re.findall(r'<!-- tested -->\n```bash\n(.*?)```', text, re.DOTALL)
     return [block.strip() for block in blocks]
 
 

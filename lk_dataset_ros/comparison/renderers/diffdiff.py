@@ -44,13 +44,13 @@ def _lines(comparison: DatasetComparison) -> Iterator[str]:
 def _differences(key: KeyComparison, field: FieldComparison) -> Iterator[str]:
     if field.over is None:
         return
-    for pair in np.flatnonzero(field.over):
+    for number, pair in enumerate(np.flatnonzero(field.over)):
         where = f'  [{key.indices[pair]}] {_format.stamp(int(key.stamps_ns[pair]))}'
         error = '' if field.errors is None else f'  error {field.errors[pair]:.6g}'
         if field.original is None or field.compiled is None:
-            yield f'{where}{error}'
-            continue
-        left, right = field.original[pair], field.compiled[pair]
+            left, right = field.differing_values[number]
+        else:
+            left, right = field.original[pair], field.compiled[pair]
         yield f'{where}  {_plain(left)} != {_plain(right)}{error}'
 
 

@@ -12,7 +12,7 @@ import mmap
 import struct
 import zlib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, cast
 
 import lz4.frame
 import zstandard
@@ -108,7 +108,11 @@ class McapFile:
         except BaseException:
             self._file.close()
             raise
-        self._index = self._read_summary() or self._scan()
+        try:
+            self._index = self._read_summary() or self._scan()
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def schemas(self) -> dict[int, McapSchema]:
@@ -173,9 +177,11 @@ class McapFile:
         """Index the file by its summary; None if it has none that can be believed."""
         if self._data[-len(MAGIC) :] != MAGIC or len(self._data) < 2 * len(MAGIC):
             return None
+        if not self._is_summary_intact():
+            return None
         try:
-            self._file.seek(0)
-            summary = SeekingReader(self._file).get_summary()
+            self._data.seek(0)
+            summary = SeekingReader(cast('IO[bytes]', self._data)).get_summary()
         except (McapError, ValueError, struct.error, OverflowError, MemoryError):
             return None
         if summary is None or summary.statistics is None:
@@ -209,6 +215,17 @@ class McapFile:
         if not set(index.counts) <= set(index.channels):
             return None
         return index
+
+    def _is_summary_intact(self) -> bool:
+        """Check footer and summary CRC: one flipped bit there would lose messages silently."""
+        at = len(self._data) - len(MAGIC) - _RECORD.size - 20
+        if at < len(MAGIC):
+            return False
+        opcode, length = _RECORD.unpack_from(self._data, at)
+        start, _, crc = struct.unpack_from('<QQI', self._data, at + _RECORD.size)
+        if opcode != _FOOTER or length != 20 or not len(MAGIC) <= start <= at:
+            return False
+        return not crc or zlib.crc32(self._data[start : at + _RECORD.size + 16]) == crc
 
     def _scan(self) -> _Index:
         """Index the file by walking over all its records."""

@@ -16,6 +16,7 @@ from lk_dataset_ros.errors import (
     BagExistsError,
     BagFormatError,
     BagNotFoundError,
+    BagTimeError,
     BagWriteError,
     KeyNotFoundError,
     MessageTypeError,
@@ -165,12 +166,18 @@ class _BagReader:
         if path.is_dir():
             paths, warning = _rosbag2.files_of_bag(path)
             self.warnings += [warning] if warning else []
+        self._files: list[McapFile] = []
         try:
-            self._files = [McapFile(each) for each in paths]
+            for each in paths:
+                self._files.append(McapFile(each))
+            self.topics = self._collect()
         except OSError as error:
+            self.close()
             raise BagFormatError(f'{path} cannot be read: {error.strerror or error}') from error
+        except BaseException:
+            self.close()
+            raise
         self.warnings += [file.warning for file in self._files if file.warning]
-        self.topics = self._collect()
 
     def _collect(self) -> dict[str, Topic]:
         topics: dict[str, Topic] = {}
@@ -253,7 +260,7 @@ class _BagWriter:
             self._output, chunk_size=chunk_size, compression=_COMPRESSION[compression]
         )
         self._mcap.start(profile='ros2', library='lk_dataset_ros')
-        self._schemas: dict[str, int] = {}
+        self._schemas: dict[tuple[str, str, str], int] = {}
         self._channels: dict[str, int] = {}
         self._topics: dict[str, tuple[Schema, str]] = {}
         self._counts: dict[str, int] = {}
@@ -274,13 +281,14 @@ class _BagWriter:
             if known[0].name != schema.name:
                 raise MessageTypeError(f'{key} is {known[0].name}, it cannot take {schema.name}')
             return
-        if schema.name not in self._schemas:
-            self._schemas[schema.name] = self._mcap.register_schema(
+        definition = (schema.name, schema.encoding, schema.text)
+        if definition not in self._schemas:
+            self._schemas[definition] = self._mcap.register_schema(
                 schema.name, schema.encoding, schema.text.encode()
             )
         metadata = {'offered_qos_profiles': qos, 'topic_type_hash': schema.type_hash}
         self._channels[key] = self._mcap.register_channel(
-            key, 'cdr', self._schemas[schema.name], metadata
+            key, 'cdr', self._schemas[definition], metadata
         )
         self._topics[key] = (schema, qos)
         self._counts[key] = 0
@@ -290,6 +298,11 @@ class _BagWriter:
         channel = self._channels.get(message.key)
         if channel is None:
             raise KeyNotFoundError(f'{message.key} was not declared')
+        for time_ns in (message.log_time_ns, message.publish_time_ns):
+            if not 0 <= time_ns < _FOREVER:
+                raise BagTimeError(
+                    f'{message.key}: a bag cannot hold the time {time_ns} ns; it starts at 0'
+                )
         try:
             self._mcap.add_message(
                 channel,
