@@ -12,55 +12,35 @@ import mmap
 import struct
 import zlib
 from dataclasses import dataclass, field
-from typing import IO, TYPE_CHECKING, Any, NamedTuple, cast
+from typing import IO, TYPE_CHECKING, NamedTuple, cast
 
-import lz4.frame
 import zstandard
 from mcap.exceptions import McapError
 from mcap.reader import SeekingReader
 
+from lk_dataset_ros.dataset.databases._mcap_records import (
+    CHANNEL,
+    CHUNK,
+    CHUNK_HEAD,
+    DATA_END,
+    DECOMPRESS,
+    FOOTER,
+    MAGIC,
+    MESSAGE,
+    RECORD,
+    SCHEMA,
+    McapChannel,
+    McapMessage,
+    McapSchema,
+    parse_message,
+    read_blob,
+    read_text,
+)
 from lk_dataset_ros.errors import BagFormatError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Collection, Iterator
     from pathlib import Path
-
-MAGIC = b'\x89MCAP0\r\n'
-#: Decompress in pieces of this size, so that a lying header cannot make us allocate.
-PIECE = 4 * 1024 * 1024
-
-_SCHEMA, _CHANNEL, _MESSAGE, _CHUNK, _DATA_END, _FOOTER = 0x03, 0x04, 0x05, 0x06, 0x0F, 0x02
-_RECORD = struct.Struct('<BQ')
-_MESSAGE_HEAD = struct.Struct('<HIQQ')
-_CHUNK_HEAD = struct.Struct('<QQQI')
-
-
-class McapSchema(NamedTuple):
-    """A schema record."""
-
-    name: str
-    encoding: str
-    data: bytes
-
-
-class McapChannel(NamedTuple):
-    """A channel record."""
-
-    topic: str
-    schema_id: int
-    message_encoding: str
-    metadata: dict[str, str]
-
-
-class McapMessage(NamedTuple):
-    """A message record; `position` orders messages of equal log time as they stand in the file."""
-
-    log_time: int
-    position: tuple[int, int]
-    channel_id: int
-    sequence: int
-    publish_time: int
-    data: bytes
 
 
 class _ChunkRef(NamedTuple):
@@ -218,31 +198,31 @@ class McapFile:
 
     def _is_summary_intact(self) -> bool:
         """Check footer and summary CRC: one flipped bit there would lose messages silently."""
-        at = len(self._data) - len(MAGIC) - _RECORD.size - 20
+        at = len(self._data) - len(MAGIC) - RECORD.size - 20
         if at < len(MAGIC):
             return False
-        opcode, length = _RECORD.unpack_from(self._data, at)
-        start, _, crc = struct.unpack_from('<QQI', self._data, at + _RECORD.size)
-        if opcode != _FOOTER or length != 20 or not len(MAGIC) <= start <= at:
+        opcode, length = RECORD.unpack_from(self._data, at)
+        start, _, crc = struct.unpack_from('<QQI', self._data, at + RECORD.size)
+        if opcode != FOOTER or length != 20 or not len(MAGIC) <= start <= at:
             return False
-        return not crc or zlib.crc32(self._data[start : at + _RECORD.size + 16]) == crc
+        return not crc or zlib.crc32(self._data[start : at + RECORD.size + 16]) == crc
 
     def _scan(self) -> _Index:
         """Index the file by walking over all its records."""
         index = _Index()
         position, size = len(MAGIC), len(self._data)
         while True:
-            if position + _RECORD.size > size:
+            if position + RECORD.size > size:
                 self._cut_at(position)
                 break
-            opcode, length = _RECORD.unpack_from(self._data, position)
-            body = position + _RECORD.size
+            opcode, length = RECORD.unpack_from(self._data, position)
+            body = position + RECORD.size
             whole = body + length <= size
-            if opcode in (_DATA_END, _FOOTER) and whole:
+            if opcode in (DATA_END, FOOTER) and whole:
                 break
-            if opcode == _CHUNK:
+            if opcode == CHUNK:
                 self._scan_chunk(index, position)
-            elif whole and opcode == _MESSAGE:
+            elif whole and opcode == MESSAGE:
                 index.loose.append((body, length))
                 self._note(index, self._message(body, length))
             elif whole:
@@ -261,35 +241,35 @@ class McapFile:
 
     def _scan_chunk(self, index: _Index, offset: int) -> None:
         for opcode, data, start, length in self._chunk_records(offset):
-            if opcode == _MESSAGE:
-                self._note(index, _parse_message(data, start, length, (offset, start), self.path))
+            if opcode == MESSAGE:
+                self._note(index, parse_message(data, start, length, (offset, start), self.path))
             else:
                 self._scan_definition(index, opcode, data[start : start + length], offset)
         first, last = (
-            struct.unpack_from('<QQ', self._data, offset + _RECORD.size)
-            if (offset + _RECORD.size + 16 <= len(self._data))
+            struct.unpack_from('<QQ', self._data, offset + RECORD.size)
+            if (offset + RECORD.size + 16 <= len(self._data))
             else (0, 0)
         )
         index.chunks.append(_ChunkRef(first, last, offset))
 
     def _scan_definition(self, index: _Index, opcode: int, body: bytes, offset: int) -> None:
         try:
-            if opcode == _SCHEMA:
+            if opcode == SCHEMA:
                 key, at = struct.unpack_from('<H', body)[0], 2
-                name, at = _text(body, at)
-                encoding, at = _text(body, at)
-                data, at = _blob(body, at)
+                name, at = read_text(body, at)
+                encoding, at = read_text(body, at)
+                data, at = read_blob(body, at)
                 index.schemas[key] = McapSchema(name, encoding, data)
-            elif opcode == _CHANNEL:
+            elif opcode == CHANNEL:
                 key, schema_id = struct.unpack_from('<HH', body)
-                topic, at = _text(body, 4)
-                encoding, at = _text(body, at)
-                entries, at = _blob(body, at)
+                topic, at = read_text(body, 4)
+                encoding, at = read_text(body, at)
+                entries, at = read_blob(body, at)
                 metadata: dict[str, str] = {}
                 place = 0
                 while place < len(entries):
-                    name, place = _text(entries, place)
-                    metadata[name], place = _text(entries, place)
+                    name, place = read_text(entries, place)
+                    metadata[name], place = read_text(entries, place)
                 index.channels[key] = McapChannel(topic, schema_id, encoding, metadata)
                 index.counts.setdefault(key, 0)
         except (struct.error, UnicodeDecodeError, IndexError) as error:
@@ -305,20 +285,20 @@ class McapFile:
         index.end_time = time if last is None else max(last, time)
 
     def _message(self, offset: int, length: int) -> McapMessage:
-        return _parse_message(self._data, offset, length, (offset, 0), self.path)
+        return parse_message(self._data, offset, length, (offset, 0), self.path)
 
     def _chunk_messages(self, offset: int) -> Iterator[McapMessage]:
         for opcode, data, start, length in self._chunk_records(offset):
-            if opcode == _MESSAGE:
-                yield _parse_message(data, start, length, (offset, start), self.path)
+            if opcode == MESSAGE:
+                yield parse_message(data, start, length, (offset, start), self.path)
 
     def _chunk_records(self, offset: int) -> Iterator[tuple[int, bytes, int, int]]:
         """Yield opcode, buffer, start and length of a chunk's records."""
         data = self._chunk_data(offset)
         position = 0
-        while position + _RECORD.size <= len(data):
-            opcode, length = _RECORD.unpack_from(data, position)
-            start = position + _RECORD.size
+        while position + RECORD.size <= len(data):
+            opcode, length = RECORD.unpack_from(data, position)
+            start = position + RECORD.size
             if start + length > len(data):
                 # Only a cut chunk ends inside a record; a whole one was checked by its CRC.
                 return
@@ -328,24 +308,24 @@ class McapFile:
     def _chunk_data(self, offset: int) -> bytes:
         """Return a chunk's records, decompressed; those of a cut chunk as far as they go."""
         where = f'{self.path}: the chunk at byte {offset}'
-        body = offset + _RECORD.size
+        body = offset + RECORD.size
         try:
-            opcode, record_length = _RECORD.unpack_from(self._data, offset)
-            _, _, size, crc = _CHUNK_HEAD.unpack_from(self._data, body)
-            compression, at = _text(self._data, body + _CHUNK_HEAD.size)
+            opcode, record_length = RECORD.unpack_from(self._data, offset)
+            _, _, size, crc = CHUNK_HEAD.unpack_from(self._data, body)
+            compression, at = read_text(self._data, body + CHUNK_HEAD.size)
             (length,) = struct.unpack_from('<Q', self._data, at)
         except (struct.error, UnicodeDecodeError, IndexError) as error:
-            if body + _CHUNK_HEAD.size + 12 + 8 >= len(self._data):
+            if body + CHUNK_HEAD.size + 12 + 8 >= len(self._data):
                 return b''
             raise BagFormatError(f'{where} is damaged ({error})') from error
-        if opcode != _CHUNK or at + 8 + length > body + record_length:
+        if opcode != CHUNK or at + 8 + length > body + record_length:
             raise BagFormatError(f'{where} is damaged (its lengths contradict each other)')
         is_cut = body + record_length > len(self._data)
         packed = self._data[at + 8 : at + 8 + length]
-        if compression not in _DECOMPRESS:
+        if compression not in DECOMPRESS:
             raise BagFormatError(f'{where} has unknown compression {compression!r}')
         try:
-            data = _DECOMPRESS[compression](packed, size)
+            data = DECOMPRESS[compression](packed, size)
         except (zstandard.ZstdError, RuntimeError, MemoryError, EOFError) as error:
             if is_cut:
                 return b''
@@ -357,62 +337,3 @@ class McapFile:
         if crc and zlib.crc32(data) != crc:
             raise BagFormatError(f'{where} is damaged (its checksum is wrong)')
         return data
-
-
-def _parse_message(
-    data: Any, start: int, length: int, position: tuple[int, int], path: Path
-) -> McapMessage:
-    if length < _MESSAGE_HEAD.size:
-        raise BagFormatError(f'{path}: a message record at {position} is shorter than its header')
-    channel, sequence, log_time, publish_time = _MESSAGE_HEAD.unpack_from(data, start)
-    payload = bytes(data[start + _MESSAGE_HEAD.size : start + length])
-    return McapMessage(log_time, position, channel, sequence, publish_time, payload)
-
-
-def _blob(data: Any, at: int) -> tuple[bytes, int]:
-    (length,) = struct.unpack_from('<I', data, at)
-    end = at + 4 + length
-    if end > len(data):
-        raise IndexError(f'a length of {length} exceeds what is there')
-    return bytes(data[at + 4 : end]), end
-
-
-def _text(data: Any, at: int) -> tuple[str, int]:
-    blob, end = _blob(data, at)
-    return blob.decode(), end
-
-
-def _decompress_zstd(packed: bytes, size: int) -> bytes:
-    pieces: list[bytes] = []
-    total = 0
-    with zstandard.ZstdDecompressor().stream_reader(packed) as reader:
-        while total <= size and (piece := reader.read(min(PIECE, size - total + 1))):
-            pieces.append(piece)
-            total += len(piece)
-    return b''.join(pieces)
-
-
-def _decompress_lz4(packed: bytes, size: int) -> bytes:
-    decompressor = lz4.frame.LZ4FrameDecompressor()
-    pieces: list[bytes] = []
-    total, feed = 0, packed
-    while total <= size and not decompressor.eof:
-        piece = decompressor.decompress(feed, max_length=min(PIECE, size - total + 1))
-        feed = b''
-        if not piece and decompressor.needs_input:
-            break
-        pieces.append(piece)
-        total += len(piece)
-    return b''.join(pieces)
-
-
-def _decompress_none(packed: bytes, size: int) -> bytes:
-    del size
-    return packed
-
-
-_DECOMPRESS: dict[str, Callable[[bytes, int], bytes]] = {
-    'zstd': _decompress_zstd,
-    'lz4': _decompress_lz4,
-    '': _decompress_none,
-}
