@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import numpy as np
-
     from numpy.typing import NDArray
 
     from lk_dataset_ros.dataset import Dataset

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from lk_dataset_ros.comparison import Limit, Tolerance
-from lk_dataset_ros.comparison.engine import _compare_numbers
+from lk_dataset_ros.comparison.fields import _compare_numbers
 from lk_dataset_ros.errors import ComparisonError
 
 torch = pytest.importorskip('torch')
