@@ -129,7 +129,7 @@ class Specification:
         document = YamlDocument(path)
         content = document.content
         if not isinstance(content, dict):
-            raise document.error((), 'is empty; it starts with "version: 1"')
+            raise document.error((), 'is not a specification; one starts with "version: 1"')
         fault = best_match(_validator().iter_errors(content))
         if fault is not None:
             raise document.error(tuple(fault.absolute_path), _say(fault))
