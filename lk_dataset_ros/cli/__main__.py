@@ -2,6 +2,6 @@
 
 import sys
 
-from lk_dataset_ros.cli.main import main
+from lk_dataset_ros.cli.main import entry
 
-sys.exit(main())
+sys.exit(entry())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from importlib import import_module
 from typing import Any
@@ -47,6 +48,16 @@ class _Verbs(click.Group):
 @click.version_option(__version__, prog_name='lk')
 def lk() -> None:
     """Does a compiled component do what the original does?"""
+
+
+def entry() -> int:
+    """Run as a process: SIGINT and SIGTERM end it cleanly.
+
+    SIGINT too has to be asked for: a shell starts background jobs with SIGINT ignored.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
+    return main()
 
 
 def main(arguments: list[str] | None = None) -> int:

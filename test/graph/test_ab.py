@@ -298,7 +298,7 @@ def test_killed_run_leaves_no_process(
         time.sleep(0.05)
     run.send_signal(number)
     run.communicate(timeout=30)
-    assert run.returncode != 0
+    assert run.returncode == (2 if number != signal.SIGKILL else -number)
     while marked_processes(graph.env[MARK]):
         assert time.monotonic() < deadline_s, marked_processes(graph.env[MARK])
         time.sleep(0.05)

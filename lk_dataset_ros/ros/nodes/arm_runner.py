@@ -24,7 +24,7 @@ from lk_dataset_ros.ros.qos import DEEP, offers_to_yaml, profile_for_offers
 from lk_dataset_ros.ros.recording import TopicRecording
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from rclpy.node import Node
 
@@ -98,7 +98,7 @@ class ArmRunner:
         self._recordings: dict[str, TopicRecording] = {}
         self._received = {output.topic: 0 for output in job.outputs}
         self._sent = dict.fromkeys(job.topics, 0)
-        self._driver: PlaybackDriver | None = None
+        self._heard: set[str] = set()
         self._next_report_s = 0.0
         self._course = self._run()
 
@@ -112,7 +112,7 @@ class ArmRunner:
         # The outputs are subscribed and matched before an input publisher exists: an arm cannot
         # have heard an input before its own output publishers know their subscriber.
         yield from self._subscribe_to_outputs()
-        driver = self._driver = PlaybackDriver(self._node, self._playback)
+        driver = PlaybackDriver(self._node, self._playback)
         yield from self._until(
             lambda: [
                 f'the subscription on {topic} did not match'
@@ -133,8 +133,6 @@ class ArmRunner:
         )
 
     def _wait_for_arm(self) -> Iterator[float]:
-        self._heard: set[str] = set()
-
         def unready() -> list[str]:
             self._heard = {topic for topic in self._job.topics if self._takes(topic)}
             missing = [
@@ -183,7 +181,7 @@ class ArmRunner:
             ]
         )
 
-    def _until(self, unready: Any) -> Iterator[float]:
+    def _until(self, unready: Callable[[], list[str]]) -> Iterator[float]:
         """Wait until nothing is unready.
 
         Raises:

@@ -73,6 +73,7 @@ class PlaybackNode:
         self._driver = PlaybackDriver(node, self._playback)
         self._ready_limit_s = config.ready_limit_s
         self._acknowledge_every = config.acknowledge_every
+        self._acknowledged = 0
         self._deadline_s = time.monotonic() + config.ready_limit_s
         self._started = not (self._wait_for and config.ready_limit_s)
         latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
@@ -100,8 +101,9 @@ class PlaybackNode:
             self._started = True
         wait_s = self._driver.drive()
         published = sum(self._playback.counts.values())
-        if self._playback.rtf == 0.0 and published % self._acknowledge_every == 0:
+        if self._playback.rtf == 0.0 and published - self._acknowledged >= self._acknowledge_every:
             self._driver.publishers.wait_for_acknowledgement(ACKNOWLEDGE_LIMIT_S)
+            self._acknowledged = published
         return wait_s
 
     def _trigger(self, action: Any) -> Any:
