@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lk_dataset_ros.dataset.time import to_ns
-from lk_dataset_ros.errors import CapabilityError, KeyNotFoundError
-from lk_dataset_ros.message import Columns, builtin_schema, codec_for, type_name_of
+from lk_dataset_ros.errors import CapabilityError, KeyNotFoundError, MessageFormatError
+from lk_dataset_ros.message import Batch, Columns, builtin_schema, codec_for, type_name_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
     from lk_dataset_ros.dataset.records import SerializedMessage, Topic
     from lk_dataset_ros.message import Schema
+
+
+#: Bytes of serialized messages that are decoded at once.
+BATCH_BYTES = 32 * 1024 * 1024
 
 
 class Database(ABC):
@@ -173,10 +177,46 @@ class Database(ABC):
         """Return the log times of a key's messages, int64 nanoseconds, shape (n,)."""
         return np.array([item.log_time_ns for item in self.iterate_serialized([key])], np.int64)
 
-    def columns(self, key: str) -> Columns:
-        """Return a key's messages as arrays, one per field path."""
-        messages = ((message, time_ns) for _, message, time_ns in self.iterate([key]))
-        return Columns.from_messages(messages, codec_for(self.topic(key).schema).layout)
+    def batches(
+        self, key: str, start_ns: int | None = None, stop_ns: int | None = None
+    ) -> Iterator[tuple[Batch, NDArray[np.int64]]]:
+        """Yield a key's serialized messages in batches, each with its log times."""
+        part: list[SerializedMessage] = []
+        size = 0
+        for message in self.iterate_serialized([key], start_ns, stop_ns):
+            part.append(message)
+            size += len(message.cdr)
+            if size > BATCH_BYTES:
+                yield _batch_of(part)
+                part, size = [], 0
+        if part:
+            yield _batch_of(part)
+
+    def columns(
+        self,
+        key: str,
+        *,
+        fields: Sequence[str] | None = None,
+        start_ns: int | None = None,
+        stop_ns: int | None = None,
+    ) -> Columns:
+        """Return a key's messages as arrays, one per field path.
+
+        Args:
+            key: Topic name.
+            fields: Field paths that are wanted; all when left out. Others are not copied.
+            start_ns: First log time.
+            stop_ns: First log time that is left out.
+
+        Raises:
+            KeyNotFoundError: If the key is not there.
+            MessageFormatError: If a message is not of the key's type.
+        """
+        codec = codec_for(self.topic(key).schema)
+        try:
+            return Columns.from_batches(self.batches(key, start_ns, stop_ns), codec, fields)
+        except MessageFormatError as error:
+            raise MessageFormatError(f'{self.name}, {key}: {error}') from error
 
     def check_readable(self) -> None:
         """Raise a CapabilityError if this database cannot be read."""
@@ -200,3 +240,11 @@ class Database(ABC):
     ) -> None:
         """Close."""
         self.close()
+
+
+def _batch_of(messages: list[SerializedMessage]) -> tuple[Batch, NDArray[np.int64]]:
+    length = np.array([len(message.cdr) for message in messages], np.int64)
+    buffer = np.frombuffer(b''.join(message.cdr for message in messages), np.uint8)
+    start = np.concatenate([[0], np.cumsum(length)[:-1]]).astype(np.int64)
+    times = np.array([message.log_time_ns for message in messages], np.int64)
+    return Batch(buffer, start, length), times

@@ -188,9 +188,23 @@ class Dataset:
         """Return the log times of a key's messages, int64 nanoseconds, shape (n,)."""
         return self._source.timestamps(key)
 
-    def columns(self, key: str) -> Columns:
-        """Return a key's messages as arrays, one per field path."""
-        return self._source.columns(key)
+    def columns(
+        self,
+        key: str,
+        *,
+        fields: Sequence[str] | None = None,
+        start_ns: int | None = None,
+        stop_ns: int | None = None,
+    ) -> Columns:
+        """Return a key's messages as arrays, one per field path.
+
+        Args:
+            key: Topic name.
+            fields: Field paths that are wanted; all when left out. Others are not copied.
+            start_ns: First log time.
+            stop_ns: First log time that is left out.
+        """
+        return self._source.columns(key, fields=fields, start_ns=start_ns, stop_ns=stop_ns)
 
     def iterate(
         self,

@@ -1,5 +1,6 @@
 """What a message is: its type, its fields, its bytes, its columns. No ROS needed."""
 
+from lk_dataset_ros.message.cdr import Batch
 from lk_dataset_ros.message.codec import (
     Codec,
     builtin_schema,
@@ -14,6 +15,7 @@ from lk_dataset_ros.message.schema import ROS2IDL, ROS2MSG, Schema, full_type_na
 __all__ = [
     'ROS2IDL',
     'ROS2MSG',
+    'Batch',
     'Codec',
     'Column',
     'Columns',

@@ -100,7 +100,7 @@ class Codec:
         return layout
 
     def _describe(self, name: str, prefix: str, layout: Layout) -> None:
-        for field, (kind, detail) in self._definition(name):
+        for field, (kind, detail) in self.definition(name):
             path = f'{prefix}{field}'
             if kind == Nodetype.BASE:
                 if detail[0] not in ('string', 'wstring'):
@@ -116,10 +116,11 @@ class Codec:
         return self._new(self.schema.name)
 
     def _new(self, name: str) -> Any:
-        values = {field: self._default(node) for field, node in self._definition(name)}
+        values = {field: self._default(node) for field, node in self.definition(name)}
         return self._store.types[name](**values)
 
-    def _definition(self, name: str) -> Sequence[tuple[str, Any]]:
+    def definition(self, name: str) -> Sequence[tuple[str, Any]]:
+        """Return field names and the parser's nodes of this type or a nested one."""
         return self._store.get_msgdef(name).fields
 
     def _default(self, node: Any) -> Any:
@@ -138,7 +139,7 @@ class Codec:
         """Rebuild a message out of our own classes, from any that has the same attributes."""
         values = {
             field: self._adopt_value(getattr(message, field), node)
-            for field, node in self._definition(name)
+            for field, node in self.definition(name)
         }
         return self._store.types[name](**values)
 

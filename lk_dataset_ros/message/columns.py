@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lk_dataset_ros.message.cdr import Batch, Piece, decode
 from lk_dataset_ros.message.fields import Layout, header_stamp_ns, walk, without_index
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
+
+    from lk_dataset_ros.message.codec import Codec
+
+
+_STAMP = ('header.stamp.sec', 'header.stamp.nanosec')
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +81,61 @@ class Columns(Mapping[str, Column]):
         return len(self._columns)
 
     @classmethod
+    def from_batches(
+        cls,
+        batches: Iterable[tuple[Batch, NDArray[np.int64]]],
+        codec: Codec,
+        fields: Sequence[str] | None = None,
+    ) -> Columns:
+        """Build columns from serialized messages, all of them at once.
+
+        Args:
+            batches: Batches of messages, each with int64, (n,) log times.
+            codec: Knows their definition.
+            fields: Field paths that are wanted; all when left out. Others are not copied.
+
+        Raises:
+            MessageFormatError: If a message is not of the type.
+        """
+        asked = None if fields is None else set(fields)
+        pieces: dict[str, list[Piece]] = {}
+        times: list[NDArray[np.int64]] = []
+        stamps: list[NDArray[np.int64]] = []
+        first = 0
+
+        def wanted(path: str) -> bool:
+            return asked is None or path in asked or path in _STAMP
+
+        for batch, time_ns in batches:
+            found = decode(batch, codec.definition, codec.schema.name, wanted)
+            if _STAMP[0] in found:
+                stamps.append(_stamps(found, len(batch)))
+            for path, parts in found.items():
+                if asked is None or path in asked:
+                    pieces.setdefault(path, []).extend(
+                        dataclasses.replace(part, rows=part.rows + first) for part in parts
+                    )
+            times.append(time_ns)
+            first += len(batch)
+        log_time_ns = np.concatenate(times) if times else np.empty(0, np.int64)
+        columns = {path: _joined(parts) for path, parts in pieces.items()}
+        stamp_ns = np.concatenate(stamps) if stamps else None
+        unordered = cls(columns, log_time_ns, stamp_ns)
+        return unordered.in_log_order()
+
+    def in_log_order(self) -> Columns:
+        """Return the same in order of log time."""
+        times = self.log_time_ns
+        if len(times) < 2 or bool((times[1:] >= times[:-1]).all()):
+            return self
+        order = np.argsort(times, kind='stable')
+        place = np.empty(len(order), np.int64)
+        place[order] = np.arange(len(order))
+        columns = {path: _sorted_by_row(each, place) for path, each in self._columns.items()}
+        stamps = None if self.stamp_ns is None else self.stamp_ns[order]
+        return Columns(columns, times[order], stamps)
+
+    @classmethod
     def from_messages(
         cls, messages: Iterable[tuple[Any, int]], layout: Layout | None = None
     ) -> Columns:
@@ -103,6 +165,50 @@ class Columns(Mapping[str, Column]):
             np.array(times, dtype=np.int64),
             np.array(stamps, dtype=np.int64) if has_stamps else None,
         )
+
+
+def _stamps(found: dict[str, list[Piece]], count: int) -> NDArray[np.int64]:
+    stamps = np.empty(count, np.int64)
+    for sec, nanosec in zip(*(found[path] for path in _STAMP), strict=True):
+        stamps[sec.rows] = sec.values.astype(np.int64) * 1_000_000_000 + nanosec.values
+    return stamps
+
+
+def _joined(parts: list[Piece]) -> Column:
+    """Join the pieces of one field, in order of messages."""
+    column = _concatenated(parts)
+    rows = column.rows
+    if len(rows) < 2 or bool((rows[1:] > rows[:-1]).all()):
+        return column
+    return _sorted_by_row(column, np.arange(int(rows.max()) + 1))
+
+
+def _concatenated(parts: list[Piece]) -> Column:
+    rows = np.concatenate([part.rows for part in parts]) if len(parts) > 1 else parts[0].rows
+    shapes = {part.values.shape[1:] for part in parts}
+    if len(shapes) == 1 and all(part.lengths is None for part in parts):
+        values = [part.values for part in parts]
+        return Column(np.concatenate(values) if len(values) > 1 else values[0], rows)
+    lengths = np.concatenate(
+        [
+            np.full(len(part.rows), part.values.shape[1]) if part.lengths is None else part.lengths
+            for part in parts
+        ]
+    )
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    return Column(np.concatenate([part.values.reshape(-1) for part in parts]), rows, offsets)
+
+
+def _sorted_by_row(column: Column, place: NDArray[np.int64]) -> Column:
+    """Return a column whose message i is now message place[i]."""
+    rows = place[column.rows]
+    order = np.argsort(rows, kind='stable')
+    if column.offsets is None:
+        return Column(column.values[order], rows[order])
+    lengths = np.diff(column.offsets)[order]
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    starts = np.repeat(column.offsets[:-1][order] - offsets[:-1], lengths)
+    return Column(column.values[starts + np.arange(offsets[-1])], rows[order], offsets)
 
 
 def _declared(leaves: Iterable[tuple[str, Any]], layout: Layout) -> Iterator[tuple[str, Any]]:

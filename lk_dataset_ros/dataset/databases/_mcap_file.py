@@ -14,10 +14,12 @@ import zlib
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, NamedTuple, cast
 
+import numpy as np
 import zstandard
 from mcap.exceptions import McapError
 from mcap.reader import SeekingReader
 
+from lk_dataset_ros.dataset.databases._mcap_batches import Found, index_offsets, messages_at
 from lk_dataset_ros.dataset.databases._mcap_records import (
     CHANNEL,
     CHUNK,
@@ -27,6 +29,7 @@ from lk_dataset_ros.dataset.databases._mcap_records import (
     FOOTER,
     MAGIC,
     MESSAGE,
+    MESSAGE_HEAD,
     RECORD,
     SCHEMA,
     McapChannel,
@@ -37,16 +40,24 @@ from lk_dataset_ros.dataset.databases._mcap_records import (
     read_text,
 )
 from lk_dataset_ros.errors import BagFormatError
+from lk_dataset_ros.message import Batch
+
+#: Bytes of chunks that are decoded at once.
+BATCH_BYTES = 32 * 1024 * 1024
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
 
 class _ChunkRef(NamedTuple):
     start_time: int
     end_time: int
     offset: int
+    #: Where the message index of each channel is; None if that is not known.
+    index_offsets: dict[int, int] | None = None
 
 
 @dataclass
@@ -141,7 +152,7 @@ class McapFile:
         heapq.heapify(heap)
         chunks = [
             chunk
-            for chunk in sorted(self._index.chunks)
+            for chunk in sorted(self._index.chunks, key=lambda each: each[:3])
             if chunk.end_time >= start_ns and chunk.start_time < stop_ns
         ]
         for chunk in chunks:
@@ -152,6 +163,62 @@ class McapFile:
                     heapq.heappush(heap, message)
         while heap:
             yield heapq.heappop(heap)
+
+    def batches(
+        self, channel: int, start_ns: int, stop_ns: int
+    ) -> Iterator[tuple[Batch, NDArray[np.int64]]] | None:
+        """Yield the messages of a channel in batches, in order of the file.
+
+        Returns:
+            None where the file has messages outside of chunks, or chunks without index.
+        """
+        chunks = [
+            chunk
+            for chunk in self._index.chunks
+            if chunk.end_time >= start_ns and chunk.start_time < stop_ns
+        ]
+        if self._index.loose or any(chunk.index_offsets is None for chunk in chunks):
+            return None
+        ordered = sorted(chunks, key=lambda each: each.offset)
+        return self._batches(ordered, channel, start_ns, stop_ns)
+
+    def _batches(
+        self, chunks: list[_ChunkRef], channel: int, start_ns: int, stop_ns: int
+    ) -> Iterator[tuple[Batch, NDArray[np.int64]]]:
+        part: list[bytes] = []
+        found: list[Found] = []
+        size = 0
+        for chunk in chunks:
+            assert chunk.index_offsets is not None
+            if channel not in chunk.index_offsets:
+                continue
+            data = self._chunk_data(chunk.offset)
+            part.append(data)
+            found.append(self._find(chunk, data, channel, size))
+            size += len(data)
+            if size > BATCH_BYTES:
+                yield _batch(part, found, start_ns, stop_ns)
+                part, found, size = [], [], 0
+        if part:
+            yield _batch(part, found, start_ns, stop_ns)
+
+    def _find(self, chunk: _ChunkRef, data: bytes, channel: int, shift: int) -> Found:
+        """Find a channel's messages in a chunk: by its index, or by a walk where that lies."""
+        assert chunk.index_offsets is not None
+        offsets = index_offsets(self._data, chunk.index_offsets[channel], channel)
+        found = None
+        if offsets is not None:
+            found = messages_at(np.frombuffer(data, np.uint8), offsets, channel)
+        if found is None:
+            walked = [
+                (start + MESSAGE_HEAD.size, length - MESSAGE_HEAD.size, message.log_time)
+                for opcode, _, start, length in _records_of(data)
+                if opcode == MESSAGE
+                for message in [parse_message(data, start, length, (0, start), self.path)]
+                if message.channel_id == channel
+            ]
+            found = Found(*np.array(walked, np.int64).reshape(-1, 3).T)
+        return Found(found.start + shift, found.length, found.log_time)
 
     def _read_summary(self) -> _Index | None:
         """Index the file by its summary; None if it has none that can be believed."""
@@ -185,7 +252,12 @@ class McapFile:
             },
             counts=dict(statistics.channel_message_counts),
             chunks=[
-                _ChunkRef(each.message_start_time, each.message_end_time, each.chunk_start_offset)
+                _ChunkRef(
+                    each.message_start_time,
+                    each.message_end_time,
+                    each.chunk_start_offset,
+                    each.message_index_offsets,
+                )
                 for each in summary.chunk_indexes
             ],
         )
@@ -294,16 +366,7 @@ class McapFile:
 
     def _chunk_records(self, offset: int) -> Iterator[tuple[int, bytes, int, int]]:
         """Yield opcode, buffer, start and length of a chunk's records."""
-        data = self._chunk_data(offset)
-        position = 0
-        while position + RECORD.size <= len(data):
-            opcode, length = RECORD.unpack_from(data, position)
-            start = position + RECORD.size
-            if start + length > len(data):
-                # Only a cut chunk ends inside a record; a whole one was checked by its CRC.
-                return
-            yield opcode, data, start, length
-            position = start + length
+        yield from _records_of(self._chunk_data(offset))
 
     def _chunk_data(self, offset: int) -> bytes:
         """Return a chunk's records, decompressed; those of a cut chunk as far as they go."""
@@ -337,3 +400,28 @@ class McapFile:
         if crc and zlib.crc32(data) != crc:
             raise BagFormatError(f'{where} is damaged (its checksum is wrong)')
         return data
+
+
+def _records_of(data: bytes) -> Iterator[tuple[int, bytes, int, int]]:
+    """Yield opcode, buffer, start and length of the records in a chunk's data."""
+    position = 0
+    while position + RECORD.size <= len(data):
+        opcode, length = RECORD.unpack_from(data, position)
+        start = position + RECORD.size
+        if start + length > len(data):
+            # Only a cut chunk ends inside a record; a whole one was checked by its CRC.
+            return
+        yield opcode, data, start, length
+        position = start + length
+
+
+def _batch(
+    part: list[bytes], found: list[Found], start_ns: int, stop_ns: int
+) -> tuple[Batch, NDArray[np.int64]]:
+    """Make one batch of what was found in several chunks, within a span of time."""
+    joined = part[0] if len(part) == 1 else b''.join(part)
+    start, length, times = (np.concatenate(each) for each in zip(*found, strict=True))
+    if len(times) and not (start_ns <= times.min() and times.max() < stop_ns):
+        inside = (times >= start_ns) & (times < stop_ns)
+        start, length, times = start[inside], length[inside], times[inside]
+    return Batch(np.frombuffer(joined, np.uint8), start, length), times

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -26,6 +27,11 @@ from lk_dataset_ros.message import Schema
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from os import PathLike
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from lk_dataset_ros.message import Batch
 
 Compression = Literal['none', 'lz4', 'zstd']
 _COMPRESSION = {
@@ -135,6 +141,15 @@ class McapDatabase(Database):
             set(chosen), first, _FOREVER if stop_ns is None else stop_ns
         )
 
+    def batches(
+        self, key: str, start_ns: int | None = None, stop_ns: int | None = None
+    ) -> Iterator[tuple[Batch, NDArray[np.int64]]]:
+        """Yield a key's serialized messages in batches, straight out of the chunks."""
+        self.check_readable()
+        first = 0 if start_ns is None else start_ns
+        streams = self._read().batches(key, first, _FOREVER if stop_ns is None else stop_ns)
+        yield from super().batches(key, start_ns, stop_ns) if streams is None else streams
+
     def time_range_ns(self) -> tuple[int, int] | None:
         """Return first and last log time, or None if there is no message."""
         self.check_readable()
@@ -212,6 +227,19 @@ class _BagReader:
 
         streams = [from_file(file) for file in self._files]
         yield from heapq.merge(*streams, key=lambda message: message.log_time_ns)
+
+    def batches(
+        self, key: str, start_ns: int, stop_ns: int
+    ) -> Iterator[tuple[Batch, NDArray[np.int64]]] | None:
+        """Return the batches of all files; None if one of them has to be walked."""
+        streams = []
+        for file in self._files:
+            for number, channel in sorted(file.channels.items()):
+                if channel.topic == key:
+                    streams.append(file.batches(number, start_ns, stop_ns))
+        if len(streams) > len(self._files) or None in streams:
+            return None
+        return chain.from_iterable(each for each in streams if each is not None)
 
     @property
     def time_range_ns(self) -> tuple[int, int] | None:

@@ -1,0 +1,376 @@
+"""Decode all messages of a topic at once: CDR bytes to arrays, one per field path.
+
+The definition is walked once for all messages. The position in each message is one number while
+all messages share a layout, and an array of numbers from the first string or sequence on whose
+length differs; either way every step is one NumPy operation over all messages. Every length is
+checked against the end of its message before anything is read.
+
+Encoding: OMG CDR (XCDR version 1) as in the ROS 2 middlewares: alignment counts from the end of
+the 4-byte encapsulation header, strings carry their terminating zero.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from rosbags.interfaces import Nodetype
+
+from lk_dataset_ros.errors import MessageFormatError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    Fields = Sequence[tuple[str, Any]]
+
+ENCAPSULATION = 4
+#: Below this many different strings per message, strings are looked up instead of decoded singly.
+_STRING_TYPES = ('string', 'wstring')
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Serialized messages of one type.
+
+    Attributes:
+        buffer: uint8: bytes that hold the messages.
+        start: int64, (n,): where each message (its encapsulation header) starts.
+        length: int64, (n,): bytes of each message, header included.
+    """
+
+    buffer: NDArray[np.uint8]
+    start: NDArray[np.int64]
+    length: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        """Return the number of messages."""
+        return len(self.start)
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A field's values in some of the messages; as `Column`, which is made of pieces.
+
+    Attributes:
+        values: Values, first axis = message, or all values if they vary in length.
+        rows: int64, (n,): the message of each row.
+        lengths: int64, (n,): number of values in each row, None for a fixed shape.
+    """
+
+    values: NDArray[Any]
+    rows: NDArray[np.int64]
+    lengths: NDArray[np.int64] | None = None
+
+
+def decode(
+    batch: Batch,
+    definition: Callable[[str], Fields],
+    type_name: str,
+    wanted: Callable[[str], bool],
+) -> dict[str, list[Piece]]:
+    """Decode the wanted fields of all messages of a batch.
+
+    Args:
+        batch: The messages.
+        definition: Gives field names and nodes of a type.
+        type_name: Type of the messages.
+        wanted: Tells whether a field path is wanted.
+
+    Raises:
+        MessageFormatError: Naming the first message that is not of the type.
+    """
+    pieces: dict[str, list[Piece]] = {}
+    rows = np.arange(len(batch), dtype=np.int64)
+    short = batch.length < ENCAPSULATION
+    if short.any():
+        raise _broken(type_name, rows[short][0], 'is shorter than its encapsulation header')
+    kinds = gather(batch.buffer, batch.start, np.dtype('>u2'))
+    known = (kinds == 0) | (kinds == 1)
+    if not known.all():
+        raise _broken(type_name, rows[~known][0], 'has an encapsulation that is not plain CDR')
+    for kind, order in ((1, '<'), (0, '>')):
+        chosen = rows[kinds == kind]
+        if not len(chosen):
+            continue
+        reader = _Reader(
+            batch.buffer,
+            chosen,
+            batch.start[chosen] + ENCAPSULATION,
+            batch.length[chosen] - ENCAPSULATION,
+            _Sink(definition, type_name, wanted, order, pieces),
+        )
+        reader.struct(definition(type_name), '')
+        reader.finish()
+    return pieces
+
+
+def gather(
+    buffer: NDArray[np.uint8], where: NDArray[np.int64], dtype: np.dtype[Any], count: int = 1
+) -> NDArray[Any]:
+    """Read `count` values of a type at each of many (unaligned) places.
+
+    Returns:
+        Shape (n,) for count 1, (n, count) otherwise; in the machine's byte order.
+    """
+    size = dtype.itemsize * count
+    native = dtype.newbyteorder('=')
+    if not len(where) or not size:
+        return np.zeros((len(where), count) if count != 1 else len(where), native)
+    stride = int(where[1] - where[0]) if len(where) > 1 else size
+    if stride > 0 and (len(where) < 3 or bool((np.diff(where) == stride).all())):
+        shape, strides = (len(where), count), (stride, dtype.itemsize)
+        block = np.ndarray(shape, dtype, buffer, int(where[0]), strides)
+        found = np.array(block, dtype=native, order='C')
+    else:
+        windows = np.ndarray((len(buffer) - size + 1,), f'V{size}', buffer, 0, (1,))
+        found = windows[where].view(dtype).reshape(len(where), count).astype(native, copy=False)
+    return found[:, 0] if count == 1 else found
+
+
+@dataclass(frozen=True, slots=True)
+class _Sink:
+    """What all readers of one batch and byte order share."""
+
+    definition: Callable[[str], Fields]
+    type_name: str
+    wanted: Callable[[str], bool]
+    order: str
+    pieces: dict[str, list[Piece]]
+
+    def put(self, path: str, piece: Piece) -> None:
+        """Keep a piece."""
+        self.pieces.setdefault(path, []).append(piece)
+
+    def dtype(self, base: str) -> np.dtype[Any]:
+        """Return the type of a number on the wire."""
+        name = {'byte': 'uint8', 'char': 'uint8', 'octet': 'uint8', 'bool': 'uint8'}.get(
+            base, base
+        )
+        return np.dtype(f'{self.order}{np.dtype(name).str[1:]}')
+
+
+class _Reader:
+    """Reads fields of many messages, one after the other, at a position in each."""
+
+    def __init__(
+        self,
+        buffer: NDArray[np.uint8],
+        rows: NDArray[np.int64],
+        origin: NDArray[np.int64],
+        limit: NDArray[np.int64],
+        sink: _Sink,
+    ) -> None:
+        self._buffer = buffer
+        self._rows = rows
+        self._origin = origin
+        self._limit = limit
+        self._smallest = int(limit.min()) if len(limit) else 0
+        self._sink = sink
+        self._at: int | NDArray[np.int64] = 0
+
+    def struct(self, fields: Fields, prefix: str) -> None:
+        """Read the fields of a message."""
+        for name, (kind, detail) in fields:
+            path = f'{prefix}{name}'
+            if kind == Nodetype.BASE:
+                self._base(detail[0], path)
+            elif kind == Nodetype.NAME:
+                self.struct(self._sink.definition(detail), f'{path}.')
+            elif kind == Nodetype.ARRAY:
+                self._array(detail[0], int(detail[1]), path)
+            else:
+                self._sequence(detail[0], path)
+
+    def finish(self) -> None:
+        """Check that the messages end here, but for padding."""
+        beyond = np.asarray(self._limit - self._at > ENCAPSULATION - 1)
+        if beyond.any():
+            self._fail(int(beyond.argmax()), 'is longer than its definition says')
+
+    def _base(self, base: str, path: str) -> None:
+        if base in _STRING_TYPES:
+            where, lengths = self._string()
+            if self._sink.wanted(path):
+                texts = _texts(self._buffer, where, lengths, self._fail)
+                self._sink.put(path, Piece(texts, self._rows))
+            return
+        dtype = self._sink.dtype(base)
+        where = self._take(dtype.itemsize, dtype.itemsize)
+        if self._sink.wanted(path):
+            self._sink.put(path, Piece(self._numbers(where, dtype, 1, base), self._rows))
+
+    def _array(self, element: Any, count: int, path: str) -> None:
+        kind, detail = element
+        if kind == Nodetype.NAME:
+            for index in range(count):
+                self.struct(self._sink.definition(detail), f'{path}[{index}].')
+            self._put_length(path, np.full(len(self._rows), count))
+        elif detail[0] in _STRING_TYPES:
+            self._strings(np.full(len(self._rows), count), path)
+        else:
+            dtype = self._sink.dtype(detail[0])
+            where = self._take(dtype.itemsize, dtype.itemsize * count)
+            if self._sink.wanted(path):
+                values = self._numbers(where, dtype, count, detail[0]).reshape(-1, count)
+                self._sink.put(path, Piece(values, self._rows))
+
+    def _sequence(self, element: Any, path: str) -> None:
+        kind, detail = element
+        counts = self._count()
+        if kind == Nodetype.NAME:
+            for index in range(int(counts.max()) if len(counts) else 0):
+                there = counts > index
+                with_it = self._subset(there)
+                with_it.struct(self._sink.definition(detail), f'{path}[{index}].')
+                self._move(there, with_it._at)  # noqa: SLF001
+            self._put_length(path, counts)
+        elif detail[0] in _STRING_TYPES:
+            self._strings(counts, path)
+        else:
+            self._number_sequence(counts, detail[0], path)
+
+    def _number_sequence(self, counts: NDArray[np.int64], base: str, path: str) -> None:
+        dtype = self._sink.dtype(base)
+        # An empty sequence is not padded to the alignment of the elements it does not have.
+        start = np.broadcast_to(np.asarray(self._at), counts.shape)
+        padded = -(-start // dtype.itemsize) * dtype.itemsize
+        begin = np.where(counts > 0, padded, start)
+        end = begin + counts * dtype.itemsize
+        self._check(end)
+        self._set(end)
+        if not self._sink.wanted(path):
+            return
+        where = self._origin + begin
+        if len(counts) and (counts == counts[0]).all():
+            values = self._numbers(where, dtype, int(counts[0]), base).reshape(len(counts), -1)
+            self._sink.put(path, Piece(values, self._rows))
+            return
+        spans = [
+            self._buffer[first : first + size]
+            for first, size in zip(where.tolist(), (counts * dtype.itemsize).tolist(), strict=True)
+        ]
+        flat = np.concatenate(spans).view(dtype).astype(dtype.newbyteorder('='), copy=False)
+        values = flat != 0 if base == 'bool' else flat
+        self._sink.put(path, Piece(values, self._rows, counts))
+
+    def _strings(self, counts: NDArray[np.int64], path: str) -> None:
+        """Read strings one place after the other, since each may be of another length."""
+        texts = np.empty(len(counts), dtype=object)
+        for row in range(len(counts)):
+            texts[row] = []
+        for index in range(int(counts.max()) if len(counts) else 0):
+            there = np.flatnonzero(counts > index)
+            with_it = self._subset(counts > index)
+            where, lengths = with_it._string()  # noqa: SLF001
+            self._move(counts > index, with_it._at)  # noqa: SLF001
+            if self._sink.wanted(path):
+                for row, text in zip(
+                    there, _texts(self._buffer, where, lengths, self._fail), strict=True
+                ):
+                    texts[row].append(text)
+        if self._sink.wanted(path):
+            flat = np.array([text for row in texts for text in row], dtype=object)
+            self._sink.put(path, Piece(flat, self._rows, counts))
+
+    def _string(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return where each string's characters are, and how many without the zero."""
+        counts = self._count()
+        where = self._origin + self._at
+        end = np.asarray(self._at + counts)
+        self._check(end)
+        self._set(end)
+        return where, np.maximum(counts - 1, 0)
+
+    def _count(self) -> NDArray[np.int64]:
+        """Read a length; one that exceeds its message is refused."""
+        where = self._take(4, 4)
+        counts = gather(self._buffer, where, np.dtype(f'{self._sink.order}u4')).astype(np.int64)
+        self._check(self._at + counts)
+        return counts
+
+    def _take(self, alignment: int, size: int) -> NDArray[np.int64]:
+        """Return where the next bytes are, and step over them."""
+        at: Any = -(-self._at // alignment) * alignment
+        self._check(at + size)
+        self._at = at + size
+        return self._origin + at
+
+    def _check(self, end: Any) -> None:
+        highest = end if isinstance(end, int) else int(end.max(initial=0))
+        if highest > self._smallest:
+            over = np.asarray(end > self._limit)
+            if over.any():
+                self._fail(int(over.argmax()), 'is shorter than its definition needs')
+
+    def _fail(self, place: int, reason: str) -> None:
+        raise _broken(self._sink.type_name, self._rows[place], reason)
+
+    def _set(self, at: NDArray[np.int64]) -> None:
+        """Set the position; one number again where all messages agree."""
+        same = len(at) > 0 and bool((at == at[0]).all())
+        self._at = int(at[0]) if same else at
+
+    def _subset(self, there: NDArray[np.bool_]) -> _Reader:
+        """Return a reader of some of the messages, at their positions."""
+        if there.all():
+            reader = _Reader(self._buffer, self._rows, self._origin, self._limit, self._sink)
+            reader._at = self._at
+            return reader
+        reader = _Reader(
+            self._buffer, self._rows[there], self._origin[there], self._limit[there], self._sink
+        )
+        reader._set(np.broadcast_to(np.asarray(self._at), there.shape)[there])
+        return reader
+
+    def _move(self, there: NDArray[np.bool_], at: int | NDArray[np.int64]) -> None:
+        """Take over the positions of a subset."""
+        moved = np.array(np.broadcast_to(np.asarray(self._at), there.shape), dtype=np.int64)
+        moved[there] = at
+        self._set(moved)
+
+    def _put_length(self, path: str, counts: NDArray[np.int64]) -> None:
+        if self._sink.wanted(f'{path}.length'):
+            self._sink.put(f'{path}.length', Piece(counts, self._rows))
+
+    def _numbers(
+        self, where: NDArray[np.int64], dtype: np.dtype[Any], count: int, base: str
+    ) -> NDArray[Any]:
+        values = gather(self._buffer, where, dtype, count)
+        return values != 0 if base == 'bool' else values
+
+
+def _texts(
+    buffer: NDArray[np.uint8],
+    where: NDArray[np.int64],
+    lengths: NDArray[np.int64],
+    fail: Callable[[int, str], None],
+) -> NDArray[Any]:
+    """Decode strings; equal ones, as frame names mostly are, only once."""
+    texts = np.empty(len(where), dtype=object)
+    if not len(where):
+        return texts
+    try:
+        if (lengths == lengths[0]).all():
+            length = int(lengths[0])
+            if not length:
+                texts[:] = ''
+                return texts
+            raw = gather(buffer, where, np.dtype('u1'), length).reshape(-1, length)
+            if (raw == raw[0]).all():
+                texts[:] = raw[0].tobytes().decode()
+                return texts
+        data = memoryview(buffer)  # type: ignore[arg-type]
+        for place, (first, length) in enumerate(
+            zip(where.tolist(), lengths.tolist(), strict=True)
+        ):
+            texts[place] = str(data[first : first + length], 'utf-8')
+    except UnicodeDecodeError as error:
+        fail(0, f'holds a string that is not UTF-8 ({error.reason})')
+    return texts
+
+
+def _broken(type_name: str, row: Any, reason: str) -> MessageFormatError:
+    return MessageFormatError(f'message {int(row)} is not a {type_name}: it {reason}')
