@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     Fields = Sequence[tuple[str, Any]]
 
 ENCAPSULATION = 4
-#: Below this many different strings per message, strings are looked up instead of decoded singly.
 _STRING_TYPES = ('string', 'wstring')
 
 
@@ -169,7 +168,7 @@ class _Reader:
         self._limit = limit
         self._smallest = int(limit.min()) if len(limit) else 0
         self._sink = sink
-        self._at: int | NDArray[np.int64] = 0
+        self._at: Any = 0
 
     def struct(self, fields: Fields, prefix: str) -> None:
         """Read the fields of a message."""
@@ -267,10 +266,10 @@ class _Reader:
             where, lengths = with_it._string()  # noqa: SLF001
             self._move(counts > index, with_it._at)  # noqa: SLF001
             if self._sink.wanted(path):
-                for row, text in zip(
+                for place, text in zip(
                     there, _texts(self._buffer, where, lengths, self._fail), strict=True
                 ):
-                    texts[row].append(text)
+                    texts[place].append(text)
         if self._sink.wanted(path):
             flat = np.array([text for row in texts for text in row], dtype=object)
             self._sink.put(path, Piece(flat, self._rows, counts))
@@ -279,7 +278,7 @@ class _Reader:
         """Return where each string's characters are, and how many without the zero."""
         counts = self._count()
         where = self._origin + self._at
-        end = np.asarray(self._at + counts)
+        end: Any = self._at + counts
         self._check(end)
         self._set(end)
         return where, np.maximum(counts - 1, 0)
@@ -291,7 +290,7 @@ class _Reader:
         self._check(self._at + counts)
         return counts
 
-    def _take(self, alignment: int, size: int) -> NDArray[np.int64]:
+    def _take(self, alignment: int, size: int) -> Any:
         """Return where the next bytes are, and step over them."""
         at: Any = -(-self._at // alignment) * alignment
         self._check(at + size)
@@ -308,7 +307,7 @@ class _Reader:
     def _fail(self, place: int, reason: str) -> None:
         raise _broken(self._sink.type_name, self._rows[place], reason)
 
-    def _set(self, at: NDArray[np.int64]) -> None:
+    def _set(self, at: Any) -> None:
         """Set the position; one number again where all messages agree."""
         same = len(at) > 0 and bool((at == at[0]).all())
         self._at = int(at[0]) if same else at

@@ -199,12 +199,12 @@ def _parse(schema: Schema) -> Typestore:
 
 
 def _unsigned_bytes(definition: Any) -> Any:
-    """Replace `byte`, which the parser takes for signed, by uint8."""
+    """Replace `byte`, which the parser takes for signed, and `char` by uint8."""
 
     def replace(node: Any) -> Any:
         kind, detail = node
         if kind == Nodetype.BASE:
-            return (kind, ('uint8', 0)) if detail[0] == 'byte' else node
+            return (kind, ('uint8', 0)) if detail[0] in ('byte', 'char') else node
         return node if kind == Nodetype.NAME else (kind, (replace(detail[0]), detail[1]))
 
     constants, members = definition

@@ -7,6 +7,7 @@ part of a compressed chunk included.
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 import mmap
 import struct
@@ -32,6 +33,7 @@ from lk_dataset_ros.dataset.databases._mcap_records import (
     MESSAGE_HEAD,
     RECORD,
     SCHEMA,
+    Buffer,
     McapChannel,
     McapMessage,
     McapSchema,
@@ -43,7 +45,9 @@ from lk_dataset_ros.errors import BagFormatError
 from lk_dataset_ros.message import Batch
 
 #: Bytes of chunks that are decoded at once.
-BATCH_BYTES = 32 * 1024 * 1024
+BATCH_BYTES = 64 * 1024 * 1024
+#: From the start of an uncompressed chunk to its records.
+UNCOMPRESSED_HEAD = RECORD.size + CHUNK_HEAD.size + 4 + 8
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -96,6 +100,7 @@ class McapFile:
             if head != MAGIC:
                 raise BagFormatError(f'{path} is not an MCAP file (it starts with {head!r})')
             self._data = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
+            self._view = memoryview(self._data)
         except BaseException:
             self._file.close()
             raise
@@ -129,8 +134,11 @@ class McapFile:
 
     def close(self) -> None:
         """Close the file."""
-        self._data.close()
         self._file.close()
+        # Somebody may still read what the view has handed out: the map goes with its last user.
+        with contextlib.suppress(BufferError):
+            self._view.release()
+            self._data.close()
 
     def messages(
         self, channel_ids: Collection[int], start_ns: int, stop_ns: int
@@ -185,24 +193,23 @@ class McapFile:
     def _batches(
         self, chunks: list[_ChunkRef], channel: int, start_ns: int, stop_ns: int
     ) -> Iterator[tuple[Batch, NDArray[np.int64]]]:
-        part: list[bytes] = []
-        found: list[Found] = []
-        size = 0
+        pending = _Pending()
         for chunk in chunks:
             assert chunk.index_offsets is not None
             if channel not in chunk.index_offsets:
                 continue
             data = self._chunk_data(chunk.offset)
-            part.append(data)
-            found.append(self._find(chunk, data, channel, size))
-            size += len(data)
-            if size > BATCH_BYTES:
-                yield _batch(part, found, start_ns, stop_ns)
-                part, found, size = [], [], 0
-        if part:
-            yield _batch(part, found, start_ns, stop_ns)
+            in_file = isinstance(data, memoryview)
+            if pending.found and (pending.in_file != in_file or pending.size > BATCH_BYTES):
+                yield pending.batch(self._view, start_ns, stop_ns)
+                pending = _Pending()
+            # What is not compressed is read in the file itself; nothing is copied.
+            shift = chunk.offset + UNCOMPRESSED_HEAD if in_file else pending.size
+            pending.add(data, self._find(chunk, data, channel, shift), in_file=in_file)
+        if pending.found:
+            yield pending.batch(self._view, start_ns, stop_ns)
 
-    def _find(self, chunk: _ChunkRef, data: bytes, channel: int, shift: int) -> Found:
+    def _find(self, chunk: _ChunkRef, data: Buffer, channel: int, shift: int) -> Found:
         """Find a channel's messages in a chunk: by its index, or by a walk where that lies."""
         assert chunk.index_offsets is not None
         offsets = index_offsets(self._data, chunk.index_offsets[channel], channel)
@@ -324,7 +331,7 @@ class McapFile:
         )
         index.chunks.append(_ChunkRef(first, last, offset))
 
-    def _scan_definition(self, index: _Index, opcode: int, body: bytes, offset: int) -> None:
+    def _scan_definition(self, index: _Index, opcode: int, body: Buffer, offset: int) -> None:
         try:
             if opcode == SCHEMA:
                 key, at = struct.unpack_from('<H', body)[0], 2
@@ -364,12 +371,15 @@ class McapFile:
             if opcode == MESSAGE:
                 yield parse_message(data, start, length, (offset, start), self.path)
 
-    def _chunk_records(self, offset: int) -> Iterator[tuple[int, bytes, int, int]]:
+    def _chunk_records(self, offset: int) -> Iterator[tuple[int, Buffer, int, int]]:
         """Yield opcode, buffer, start and length of a chunk's records."""
         yield from _records_of(self._chunk_data(offset))
 
-    def _chunk_data(self, offset: int) -> bytes:
-        """Return a chunk's records, decompressed; those of a cut chunk as far as they go."""
+    def _chunk_data(self, offset: int) -> Buffer:
+        """Return a chunk's records; those of a cut chunk as far as they go.
+
+        Records that are not compressed are not copied: they are a view of the file.
+        """
         where = f'{self.path}: the chunk at byte {offset}'
         body = offset + RECORD.size
         try:
@@ -384,7 +394,7 @@ class McapFile:
         if opcode != CHUNK or at + 8 + length > body + record_length:
             raise BagFormatError(f'{where} is damaged (its lengths contradict each other)')
         is_cut = body + record_length > len(self._data)
-        packed = self._data[at + 8 : at + 8 + length]
+        packed = self._view[at + 8 : at + 8 + length]
         if compression not in DECOMPRESS:
             raise BagFormatError(f'{where} has unknown compression {compression!r}')
         try:
@@ -402,7 +412,7 @@ class McapFile:
         return data
 
 
-def _records_of(data: bytes) -> Iterator[tuple[int, bytes, int, int]]:
+def _records_of(data: Buffer) -> Iterator[tuple[int, Buffer, int, int]]:
     """Yield opcode, buffer, start and length of the records in a chunk's data."""
     position = 0
     while position + RECORD.size <= len(data):
@@ -415,13 +425,29 @@ def _records_of(data: bytes) -> Iterator[tuple[int, bytes, int, int]]:
         position = start + length
 
 
-def _batch(
-    part: list[bytes], found: list[Found], start_ns: int, stop_ns: int
-) -> tuple[Batch, NDArray[np.int64]]:
-    """Make one batch of what was found in several chunks, within a span of time."""
-    joined = part[0] if len(part) == 1 else b''.join(part)
-    start, length, times = (np.concatenate(each) for each in zip(*found, strict=True))
-    if len(times) and not (start_ns <= times.min() and times.max() < stop_ns):
-        inside = (times >= start_ns) & (times < stop_ns)
-        start, length, times = start[inside], length[inside], times[inside]
-    return Batch(np.frombuffer(joined, np.uint8), start, length), times
+class _Pending:
+    """Messages found in chunks that will become one batch."""
+
+    def __init__(self) -> None:
+        self._parts: list[Buffer] = []
+        self.found: list[Found] = []
+        self.size = 0
+        self.in_file = False
+
+    def add(self, data: Buffer, found: Found, *, in_file: bool) -> None:
+        """Add what was found in a chunk."""
+        self._parts.append(data)
+        self.found.append(found)
+        self.size += len(data)
+        self.in_file = in_file
+
+    def batch(
+        self, file: memoryview, start_ns: int, stop_ns: int
+    ) -> tuple[Batch, NDArray[np.int64]]:
+        """Make the batch of what lies within a span of time."""
+        joined = file if self.in_file else b''.join(self._parts)
+        start, length, times = (np.concatenate(each) for each in zip(*self.found, strict=True))
+        if len(times) and not (start_ns <= times.min() and times.max() < stop_ns):
+            inside = (times >= start_ns) & (times < stop_ns)
+            start, length, times = start[inside], length[inside], times[inside]
+        return Batch(np.frombuffer(joined, np.uint8), start, length), times

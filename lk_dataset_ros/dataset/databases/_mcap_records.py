@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+Buffer = bytes | memoryview
+
 MAGIC = b'\x89MCAP0\r\n'
 #: Decompress in pieces of this size, so that a lying header cannot make us allocate.
 PIECE = 4 * 1024 * 1024
@@ -75,7 +77,7 @@ def read_text(data: Any, at: int) -> tuple[str, int]:
     return blob.decode(), end
 
 
-def _decompress_zstd(packed: bytes, size: int) -> bytes:
+def _decompress_zstd(packed: Buffer, size: int) -> bytes:
     pieces: list[bytes] = []
     total = 0
     with zstandard.ZstdDecompressor().stream_reader(packed) as reader:
@@ -85,7 +87,7 @@ def _decompress_zstd(packed: bytes, size: int) -> bytes:
     return b''.join(pieces)
 
 
-def _decompress_lz4(packed: bytes, size: int) -> bytes:
+def _decompress_lz4(packed: Buffer, size: int) -> bytes:
     decompressor = lz4.frame.LZ4FrameDecompressor()
     pieces: list[bytes] = []
     total, feed = 0, packed
@@ -99,12 +101,12 @@ def _decompress_lz4(packed: bytes, size: int) -> bytes:
     return b''.join(pieces)
 
 
-def _decompress_none(packed: bytes, size: int) -> bytes:
+def _decompress_none(packed: Buffer, size: int) -> Buffer:
     del size
     return packed
 
 
-DECOMPRESS: dict[str, Callable[[bytes, int], bytes]] = {
+DECOMPRESS: dict[str, Callable[[Buffer, int], Buffer]] = {
     'zstd': _decompress_zstd,
     'lz4': _decompress_lz4,
     '': _decompress_none,
