@@ -84,7 +84,7 @@ def marked_processes(mark: str) -> list[str]:
     return found
 
 
-def write_odometry(path: Path, count: int = 200) -> Path:
+def write_odometry(path: Path, count: int = 200, topic: str = '/odom') -> Path:
     """Write a bag of odometry whose velocity jumps, so that the clamp matters."""
     noise = random.Random(1)
     with Dataset.create('mcap', path) as dataset:
@@ -96,7 +96,7 @@ def write_odometry(path: Path, count: int = 200) -> Path:
             odom.pose.covariance[:] = [noise.random() for _ in range(36)]
             odom.twist.twist.linear.x = 1.0 if (index // 50) % 2 else 0.0
             odom.twist.twist.angular.z = -2.0 if (index // 70) % 2 else 0.5
-            dataset.write('/odom', odom, timestamp_ns=time_ns)
+            dataset.write(topic, odom, timestamp_ns=time_ns)
     return path
 
 

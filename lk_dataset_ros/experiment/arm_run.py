@@ -76,7 +76,10 @@ def run_arm(
     with own_domain() as domain:
         env = child_environment(domain, logs)
         job = _write_job(specification, arm, logs, bag)
-        runner_command = [*own_executable('arm_runner'), '--ros-args', '-p', f'job:={job}']
+        parameters = _write_parameters(
+            logs / f'{arm.name}.runner.yaml', {'job': str(job.resolve())}
+        )
+        runner_command = [*own_executable('arm_runner'), '--ros-args', *parameters]
         with (
             GuardedProcess(_command(arm, logs), env=env, log=logs / f'{arm.name}.log') as process,
             GuardedProcess(
@@ -183,8 +186,14 @@ def _write_job(specification: Specification, arm: Arm, logs: Path, bag: Path) ->
     return path
 
 
+def _write_parameters(path: Path, parameters: dict[str, Any]) -> list[str]:
+    """Write a parameter file, free of the quoting of a command line; return its arguments."""
+    path.write_text(yaml.safe_dump({'/**': {'ros__parameters': parameters}}))
+    return ['--params-file', str(path)]
+
+
 def _command(arm: Arm, logs: Path) -> list[str]:
-    """Return the command line of an arm; its parameters go through a file, free of quoting."""
+    """Return the command line of an arm."""
     parameters = dict(arm.parameters)
     if arm.component:
         command = [*own_executable('component')]
@@ -197,9 +206,7 @@ def _command(arm: Arm, logs: Path) -> list[str]:
         command = [executable]
     command += ['--ros-args', '-r', f'__node:={arm.name}']
     if parameters:
-        path = logs / f'{arm.name}.parameters.yaml'
-        path.write_text(yaml.safe_dump({'/**': {'ros__parameters': parameters}}))
-        command += ['--params-file', str(path)]
+        command += _write_parameters(logs / f'{arm.name}.parameters.yaml', parameters)
     for name, topic in arm.remappings.items():
         command += ['-r', f'{name}:={topic}']
     return command

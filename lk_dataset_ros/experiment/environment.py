@@ -30,6 +30,17 @@ def find_executable(package: str, name: str) -> str | None:
     return None
 
 
+def has_type(type_name: str) -> bool:
+    """Tell whether a message type is installed in the sourced environment."""
+    package, kind, name = type_name.split('/')
+    return any(
+        (Path(prefix) / 'share' / package / kind / f'{name}.{suffix}').is_file()
+        for prefix in os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep)
+        for suffix in ('msg', 'idl')
+        if prefix
+    )
+
+
 def own_executable(name: str) -> list[str]:
     """Return the command of one of this package's nodes.
 

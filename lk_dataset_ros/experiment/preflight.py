@@ -9,8 +9,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lk_dataset_ros.dataset import Dataset
-from lk_dataset_ros.errors import ComponentNotFoundError, SpecificationError
-from lk_dataset_ros.experiment.environment import find_executable, own_executable
+from lk_dataset_ros.errors import (
+    ComponentNotFoundError,
+    EnvironmentNotReadyError,
+    SpecificationError,
+)
+from lk_dataset_ros.experiment.environment import find_executable, has_type, own_executable
 
 if TYPE_CHECKING:
     from lk_dataset_ros.experiment.specification import Arm, Specification
@@ -48,6 +52,11 @@ def check(specification: Specification) -> Inputs:
     inputs = _check_inputs(specification)
     for name in ('component', 'arm_runner'):
         own_executable(name)
+    for topic, kind in inputs.types.items():
+        if not has_type(kind):
+            raise EnvironmentNotReadyError(
+                f'{topic} cannot be played: its type {kind} is not installed in the sourced ROS 2'
+            )
     descriptions = _describe([arm for arm in specification.arms if arm.component])
     for arm in specification.arms:
         if arm.component:

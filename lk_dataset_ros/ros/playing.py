@@ -14,7 +14,7 @@ from lk_dataset_ros.ros.qos import profile_for_playback
 from lk_dataset_ros.ros.types import message_class, type_hash_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from rclpy.node import Node
 
@@ -27,17 +27,22 @@ class TopicPublishers:
     Args:
         node: The node.
         topics: The topics.
+        latched: Those whose subscribers ask for the last message.
 
     Raises:
         MessageTypeError: If a type is not installed, or is installed with another definition.
     """
 
-    def __init__(self, node: Node, topics: Mapping[str, Topic]) -> None:
+    def __init__(
+        self, node: Node, topics: Mapping[str, Topic], latched: Collection[str] = ()
+    ) -> None:
         for topic in topics.values():
             _check_same_type(topic)
         self._publishers = {
             name: node.create_publisher(
-                message_class(topic.schema.name), name, profile_for_playback(topic.qos)
+                message_class(topic.schema.name),
+                name,
+                profile_for_playback(topic.qos, latched=name in latched),
             )
             for name, topic in topics.items()
         }
@@ -74,11 +79,12 @@ class PlaybackDriver:
     Args:
         node: The node.
         playback: The engine.
+        latched: Topics whose subscribers ask for the last message.
     """
 
-    def __init__(self, node: Node, playback: DataPlayback) -> None:
+    def __init__(self, node: Node, playback: DataPlayback, latched: Collection[str] = ()) -> None:
         self.playback = playback
-        self.publishers = TopicPublishers(node, playback.topics)
+        self.publishers = TopicPublishers(node, playback.topics, latched)
         self._clock: Any = None
         if playback.config.clock_hz:
             self._clock = node.create_publisher(Clock, '/clock', 10)

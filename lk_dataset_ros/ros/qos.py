@@ -54,17 +54,22 @@ def profile_for_offers(offers: Sequence[QoSProfile], depth: int = DEEP) -> QoSPr
     )
 
 
-def profile_for_playback(offers_yaml: str, depth: int = DEEP) -> QoSProfile:
+def profile_for_playback(
+    offers_yaml: str, depth: int = DEEP, *, latched: bool = False
+) -> QoSProfile:
     """Return the profile under which recorded messages are published.
 
     Reliable, which satisfies every subscriber; transient local where every recorded publisher
-    was.
+    was, or where a subscriber asks for it (`latched`).
     """
     offers = _load(offers_yaml)
-    latched = bool(offers) and all(
-        str(each.get('durability'))
-        in ('transient_local', str(DurabilityPolicy.TRANSIENT_LOCAL.value))
-        for each in offers
+    latched = latched or (
+        bool(offers)
+        and all(
+            str(each.get('durability'))
+            in ('transient_local', str(DurabilityPolicy.TRANSIENT_LOCAL.value))
+            for each in offers
+        )
     )
     return QoSProfile(
         history=HistoryPolicy.KEEP_LAST,

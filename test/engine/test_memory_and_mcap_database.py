@@ -9,6 +9,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mcap.reader import make_reader
+from mcap.writer import Writer
 from rosbags.highlevel import AnyReader
 from rosbags.rosbag2 import Reader
 
@@ -23,7 +24,7 @@ from lk_dataset_ros.errors import (
     LkError,
     MessageTypeError,
 )
-from lk_dataset_ros.message import Schema, builtin_schema
+from lk_dataset_ros.message import Schema, builtin_schema, codec_for
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -473,3 +474,28 @@ def test_two_types_of_one_name_keep_their_own_definition(kit: Any) -> None:
     with McapDatabase(path, 'r') as bag:
         assert bag.read('/narrow').x == 5
         assert bag.read('/wide').y == 6
+
+
+def test_channels_that_are_no_ros_topics_are_left_out(tmp_path: Path, kit: Any) -> None:
+    """Promise: a JSON channel beside a ROS topic is named in a warning and does not disturb."""
+    schema = builtin_schema('std_msgs/msg/Int32')
+    message = kit.message('std_msgs/msg/Int32', data=7)
+    with (tmp_path / 'mixed.mcap').open('wb') as output:
+        writer = Writer(output)
+        writer.start('', 'test')
+        ros = writer.register_schema(schema.name, 'ros2msg', schema.text.encode())
+        channels = [
+            writer.register_channel('/n', 'cdr', ros, {}),
+            writer.register_channel('/json', 'json', 0, {}),
+        ]
+        for channel, data in zip(
+            channels, (codec_for(schema).encode(message), b'{}'), strict=True
+        ):
+            writer.add_message(channel, 1, data, 1)
+        writer.finish()
+    with McapDatabase(tmp_path / 'mixed.mcap', 'r') as database:
+        assert database.keys() == ['/n']
+        assert [each.data for each in database.read_all('/n')] == [7]
+        assert len(list(database.iterate_serialized())) == 1
+        (warning,) = database.warnings
+        assert "/json has encoding 'json'" in warning

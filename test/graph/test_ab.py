@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from graph_kit import MARK, Graph, marked_processes, write_odometry, write_specification
 
-from lk_dataset_ros import Component, Dataset
+from lk_dataset_ros import Component, Dataset, new_message
 from lk_dataset_ros.component import load_component
 
 if TYPE_CHECKING:
@@ -313,3 +313,52 @@ def test_real_recording_comes_through_whole(graph: Graph, real_bag: Path, tmp_pa
     for run in (result['original'], result['compiled']['cpp']):
         assert run['sent'] == {'/odom': 2639}
         assert run['received'] == {'/smoothed': 2639}
+
+
+def test_paths_and_names_that_need_quoting(graph: Graph, tmp_path: Path) -> None:
+    """Folders with spaces, quotes and colons, and a topic in a namespace, are no problem."""
+    folder = tmp_path / "it's a: folder"
+    folder.mkdir()
+    write_odometry(folder / 'bag', 20, '/robot/odom')
+    path = write_specification(folder, inputs='inputs: {bag: bag, topics: [/robot/odom]}')
+    text = path.read_text()
+    for arm in ('original:OdometrySmoother', 'compiled:OdometrySmootherCpp'):
+        text = text.replace(f"{arm}'}}", f"{arm}', remappings: {{odom: /robot/odom}}}}")
+    path.write_text(text)
+    code, _, errors = graph.lk('ab', path, '--output', folder / 'my run')
+    assert code == 0, errors
+    assert result_of(folder / 'my run')['compiled']['cpp']['received'] == {'/smoothed': 20}
+
+
+def test_topic_whose_type_is_not_installed(graph: Graph, tmp_path: Path) -> None:
+    """A type that is not installed is named before anything is started."""
+    with Dataset.create('mcap', tmp_path / 'bag') as dataset:
+        dataset.write('/odom', new_message('tf2_msgs/msg/TFMessage'), timestamp_ns=1)
+    code, _, errors = graph.lk('ab', write_specification(tmp_path))
+    assert code == 2
+    assert 'tf2_msgs/msg/TFMessage is not installed' in errors
+    assert not (tmp_path / 'runs').exists()
+
+
+LATCHED_ARM = """
+from lk_dataset_ros import Input
+from odometry_smoother.original import OdometrySmoother
+
+class WantsLatched(OdometrySmoother):
+    odom = Input('nav_msgs/msg/Odometry', qos='latched')
+
+class BestEffort(OdometrySmoother):
+    odom = Input('nav_msgs/msg/Odometry', qos='sensor_data')
+"""
+
+
+def test_arms_ask_for_the_quality_that_they_like(graph: Graph, bag: Path, tmp_path: Path) -> None:
+    """An arm that asks for transient local, and one that takes best effort, get every input."""
+    assert bag.exists()
+    (tmp_path / 'arms.py').write_text(LATCHED_ARM)
+    lines = [f'  a{i}: {{component: "arms:{name}"}}' for i, name in enumerate(
+        ('WantsLatched', 'BestEffort')
+    )]  # fmt: skip
+    path = write_specification(tmp_path, cpp='\n'.join(lines))
+    code, output, errors = graph.lk('ab', path, '--output', tmp_path / 'run')
+    assert code == 0, output + errors

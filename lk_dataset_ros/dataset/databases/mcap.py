@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import heapq
 from itertools import chain
 from pathlib import Path
@@ -182,6 +183,8 @@ class _BagReader:
             paths, warning = _rosbag2.files_of_bag(path)
             self.warnings += [warning] if warning else []
         self._files: list[McapFile] = []
+        #: Topic of each usable channel, by file.
+        self._channels: list[dict[int, str]] = []
         try:
             for each in paths:
                 self._files.append(McapFile(each))
@@ -195,27 +198,37 @@ class _BagReader:
         self.warnings += [file.warning for file in self._files if file.warning]
 
     def _collect(self) -> dict[str, Topic]:
+        """Collect the topics; a channel that is no ROS 2 topic is left out with a warning."""
         topics: dict[str, Topic] = {}
         for file in self._files:
+            usable: dict[int, str] = {}
             for number, channel in sorted(file.channels.items()):
-                known = topics.get(channel.topic)
-                count = file.counts.get(number, 0) + (known.count if known else 0)
-                schema = known.schema if known else _schema_of(file, number)
-                qos = channel.metadata.get('offered_qos_profiles', '')
-                topics[channel.topic] = Topic(
-                    channel.topic, schema, known.qos if known else qos, count
-                )
+                name = channel.topic
+                known = topics.get(name)
+                try:
+                    schema = _schema_of(file, number)
+                    if known is not None and known.schema.name != schema.name:
+                        raise BagFormatError(
+                            f'{file.path}: topic {name} is {known.schema.name} and {schema.name}'
+                        )
+                except BagFormatError as error:
+                    self.warnings.append(f'{error}: it is left out')
+                    continue
+                usable[number] = name
+                count = file.counts.get(number, 0)
+                if known is not None:
+                    topics[name] = dataclasses.replace(known, count=known.count + count)
+                else:
+                    qos = channel.metadata.get('offered_qos_profiles', '')
+                    topics[name] = Topic(name, schema, qos, count)
+            self._channels.append(usable)
         return topics
 
     def iterate(self, keys: set[str], start_ns: int, stop_ns: int) -> Iterator[SerializedMessage]:
         """Yield messages of all files in order of log time."""
 
-        def from_file(file: McapFile) -> Iterator[SerializedMessage]:
-            names = {
-                number: channel.topic
-                for number, channel in file.channels.items()
-                if channel.topic in keys
-            }
+        def from_file(file: McapFile, usable: dict[int, str]) -> Iterator[SerializedMessage]:
+            names = {number: topic for number, topic in usable.items() if topic in keys}
             for each in file.messages(names, start_ns, stop_ns):
                 yield SerializedMessage(
                     names[each.channel_id],
@@ -225,18 +238,22 @@ class _BagReader:
                     each.sequence,
                 )
 
-        streams = [from_file(file) for file in self._files]
+        streams = [
+            from_file(file, usable)
+            for file, usable in zip(self._files, self._channels, strict=True)
+        ]
         yield from heapq.merge(*streams, key=lambda message: message.log_time_ns)
 
     def batches(
         self, key: str, start_ns: int, stop_ns: int
     ) -> Iterator[tuple[Batch, NDArray[np.int64]]] | None:
         """Return the batches of all files; None if one of them has to be walked."""
-        streams = []
-        for file in self._files:
-            for number, channel in sorted(file.channels.items()):
-                if channel.topic == key:
-                    streams.append(file.batches(number, start_ns, stop_ns))
+        streams = [
+            file.batches(number, start_ns, stop_ns)
+            for file, usable in zip(self._files, self._channels, strict=True)
+            for number, topic in usable.items()
+            if topic == key
+        ]
         if len(streams) > len(self._files) or None in streams:
             return None
         return chain.from_iterable(each for each in streams if each is not None)

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rclpy.qos import DurabilityPolicy
+
 from lk_dataset_ros.component import Config, option
 from lk_dataset_ros.dataset import DataPlayback, DataRecorder, Dataset, McapDatabase
 from lk_dataset_ros.errors import ArmError
@@ -99,6 +101,7 @@ class ArmRunner:
         self._received = {output.topic: 0 for output in job.outputs}
         self._sent = dict.fromkeys(job.topics, 0)
         self._heard: set[str] = set()
+        self._latched: set[str] = set()
         self._next_report_s = 0.0
         self._course = self._run()
 
@@ -112,7 +115,7 @@ class ArmRunner:
         # The outputs are subscribed and matched before an input publisher exists: an arm cannot
         # have heard an input before its own output publishers know their subscriber.
         yield from self._subscribe_to_outputs()
-        driver = PlaybackDriver(self._node, self._playback)
+        driver = PlaybackDriver(self._node, self._playback, self._latched)
         yield from self._until(
             lambda: [
                 f'the subscription on {topic} did not match'
@@ -155,6 +158,8 @@ class ArmRunner:
         for info in self._node.get_subscriptions_info_by_topic(topic):
             if info.topic_type != wanted:
                 raise ArmError(f'it takes {info.topic_type} on {topic}, the bag has {wanted}')
+            if info.qos_profile.durability == DurabilityPolicy.TRANSIENT_LOCAL:
+                self._latched.add(topic)
             return True
         return False
 
