@@ -130,8 +130,7 @@ def set_stamp(name: str, value: str) -> None:
 def pip_environment() -> dict[str, str]:
     """Give pip an environment without a caller's PYTHONPATH, which would hide packages."""
     env = {**os.environ, 'PIP_DISABLE_PIP_VERSION_CHECK': '1'}
-    if not uses_sourced_ros():
-        env.pop('PYTHONPATH', None)
+    env.pop('PYTHONPATH', None)
     return env
 
 
@@ -159,9 +158,8 @@ def install_requirements(purpose: str) -> None:
     names = list(PURPOSES[purpose])
     if not uses_sourced_ros():
         names.insert(0, 'ros-jazzy')
-    files = [REQUIREMENTS / f'{name}.txt' for name in names]
-    pins = [REQUIREMENTS / f'{name}.txt' for name in ('base', 'build', 'test')]
-    pins = [path for path in pins if path not in files]
+    files = [_requirements(name) for name in names]
+    pins = [_requirements(name) for name in ('base', 'build', 'test') if name not in names]
     pins.append(REQUIREMENTS / 'constraints.txt')
     for file in files:
         if is_stamped(f'requirements-{file.stem}', digest([file])):
@@ -178,6 +176,18 @@ def install_requirements(purpose: str) -> None:
         break
     for file in files:
         set_stamp(f'requirements-{file.stem}', digest([file]))
+
+
+def _requirements(name: str) -> Path:
+    """Return a file of requirements; without numpy where ROS brings the one it was built with."""
+    path = REQUIREMENTS / f'{name}.txt'
+    if name != 'base' or not uses_sourced_ros():
+        return path
+    lines = [line for line in path.read_text().splitlines() if not line.startswith('numpy==')]
+    STAMPS.mkdir(parents=True, exist_ok=True)
+    kept = STAMPS / path.name
+    kept.write_text('\n'.join(lines) + '\n')
+    return kept
 
 
 def mend_wheels() -> None:

@@ -25,8 +25,11 @@ if TYPE_CHECKING:
 LONGEST_WAIT_S = 0.1
 
 
-#: Fast DDS of Jazzy reads this variable; later ones read another and keep their defaults.
-PROFILES_VARIABLE = 'FASTRTPS_DEFAULT_PROFILES_FILE'
+#: Where Fast DDS looks for profiles, and ours in its dialect, by the library that is loaded.
+PROFILES = {
+    'libfastrtps': ('FASTRTPS_DEFAULT_PROFILES_FILE', 'fastdds_profiles.xml'),  # to Jazzy
+    'libfastdds': ('FASTDDS_DEFAULT_PROFILES_FILE', 'fastdds3_profiles.xml'),  # from Kilted
+}
 
 
 class Activity(Protocol):
@@ -64,7 +67,6 @@ def run_node(name: str, make: Callable[[Node], Activity], argv: list[str] | None
         Exit code: 0, 1 if the activity failed, 2 if it was wrongly set up.
     """
     stop = _Stop()
-    os.environ.setdefault(PROFILES_VARIABLE, str(Path(__file__).with_name('fastdds_profiles.xml')))
     logging.basicConfig(format='[%(levelname)s] %(message)s', level=logging.WARNING)
     try:
         rclpy.init(
@@ -72,6 +74,7 @@ def run_node(name: str, make: Callable[[Node], Activity], argv: list[str] | None
         )
     except Exception as error:  # noqa: BLE001 - rclpy's errors for bad arguments share no class
         return _refuse(name, str(error).splitlines()[0])
+    _use_profiles()
     node: Node | None = None
     activity: Activity | None = None
     try:
@@ -85,6 +88,21 @@ def run_node(name: str, make: Callable[[Node], Activity], argv: list[str] | None
         return 1
     finally:
         _end(activity, node)
+
+
+def _use_profiles() -> None:
+    """Name our Fast DDS profiles, unless the user has some: the first node reads them.
+
+    Each generation of Fast DDS prints errors about the other's dialect, and later ones still look
+    at the old variable: only the right one may be set.
+    """
+    maps = Path('/proc/self/maps')
+    if any(name in os.environ for name, _ in PROFILES.values()) or not maps.exists():
+        return
+    loaded = maps.read_text(errors='replace')
+    for library, (name, profiles) in PROFILES.items():
+        if f'/{library}' in loaded:
+            os.environ[name] = str(Path(__file__).with_name(profiles))
 
 
 def _spin(node: Node, activity: Activity, stop: _Stop) -> int:
