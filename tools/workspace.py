@@ -59,9 +59,12 @@ def check_machine() -> None:
             f'Python {found} is too old: 3.10 or newer is needed',
             'name a newer one: make PYTHON=python3.12 ...',
         )
-    missing = []
-    if shutil.which(os.environ.get('CXX', 'c++')) is None:
-        missing.append('g++')
+    compiler = shlex.split(os.environ.get('CXX') or 'c++')[0]
+    if 'CXX' in os.environ and shutil.which(compiler) is None:
+        raise StepFailedError(
+            f'CXX names the compiler {compiler!r}, which is not there', 'unset CXX, or install it'
+        )
+    missing = ['g++'] if shutil.which(compiler) is None else []
     missing += [tool for tool in ('cmake', 'make') if shutil.which(tool) is None]
     if not (Path(sysconfig.get_path('include')) / 'Python.h').exists():
         missing.append('python3-dev')
@@ -331,6 +334,9 @@ def main() -> int:
     except FileNotFoundError as error:
         print(f'[set-up] error: {error}', file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print('[set-up] interrupted; the same command goes on from here', file=sys.stderr)
+        return 130
     return 0
 
 
