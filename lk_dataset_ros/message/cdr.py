@@ -11,6 +11,7 @@ the 4-byte encapsulation header, strings carry their terminating zero.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     Fields = Sequence[tuple[str, Any]]
 
 ENCAPSULATION = 4
+#: Runs of places shorter than this on average are read place by place.
+_LEAST_RUN = 16
 _STRING_TYPES = ('string', 'wstring')
 
 
@@ -106,10 +109,43 @@ def decode(
     return pieces
 
 
+Runs = list[tuple[int, int, int]]
+
+
+def runs_of(where: NDArray[np.int64]) -> Runs | None:
+    """Split ascending places into runs of equal distance: `(first, end, distance)`.
+
+    Returns:
+        None where there are so many that reading run by run would not pay.
+    """
+    if len(where) < 2:
+        return [(0, len(where), 0)]
+    distance = np.diff(where)
+    ends = np.flatnonzero(np.diff(distance)) + 2
+    if len(ends) > len(where) // _LEAST_RUN or int(distance.min()) < 0:
+        return None
+    bounds = [0, *ends.tolist(), len(where)]
+    return [
+        (first, end, int(distance[first]) if end - first > 1 else 0)
+        for first, end in itertools.pairwise(bounds)
+    ]
+
+
 def gather(
-    buffer: NDArray[np.uint8], where: NDArray[np.int64], dtype: np.dtype[Any], count: int = 1
+    buffer: NDArray[np.uint8],
+    where: NDArray[np.int64],
+    dtype: np.dtype[Any],
+    count: int = 1,
+    runs: Runs | None = None,
 ) -> NDArray[Any]:
     """Read `count` values of a type at each of many (unaligned) places.
+
+    Args:
+        buffer: The bytes.
+        where: int64, (n,): the places.
+        dtype: Type of the values, in their byte order.
+        count: Values at each place.
+        runs: Runs of the places, if they are known.
 
     Returns:
         Shape (n,) for count 1, (n, count) otherwise; in the machine's byte order.
@@ -118,15 +154,18 @@ def gather(
     native = dtype.newbyteorder('=')
     if not len(where) or not size:
         return np.zeros((len(where), count) if count != 1 else len(where), native)
-    stride = int(where[1] - where[0]) if len(where) > 1 else size
-    if stride > 0 and (len(where) < 3 or bool((np.diff(where) == stride).all())):
-        shape, strides = (len(where), count), (stride, dtype.itemsize)
-        block = np.ndarray(shape, dtype, buffer, int(where[0]), strides)
-        found = np.array(block, dtype=native, order='C')
-    else:
+    if runs is None:
         windows = np.ndarray((len(buffer) - size + 1,), f'V{size}', buffer, 0, (1,))
         found = windows[where].view(dtype).reshape(len(where), count).astype(native, copy=False)
-    return found[:, 0] if count == 1 else found
+    else:
+        found = np.empty((len(where), count), native)
+        for first, end, distance in runs:
+            strides = (distance, dtype.itemsize)
+            found[first:end] = np.ndarray(
+                (end - first, count), dtype, buffer, int(where[first]), strides
+            )
+    values: NDArray[Any] = found[:, 0] if count == 1 else found
+    return values
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +208,8 @@ class _Reader:
         self._smallest = int(limit.min()) if len(limit) else 0
         self._sink = sink
         self._at: Any = 0
+        self._runs = runs_of(origin)
+        self._uniform = True
 
     def struct(self, fields: Fields, prefix: str) -> None:
         """Read the fields of a message."""
@@ -193,7 +234,7 @@ class _Reader:
         if base in _STRING_TYPES:
             where, lengths = self._string()
             if self._sink.wanted(path):
-                texts = _texts(self._buffer, where, lengths, self._fail)
+                texts = self._texts(where, lengths)
                 self._sink.put(path, Piece(texts, self._rows))
             return
         dtype = self._sink.dtype(base)
@@ -234,7 +275,8 @@ class _Reader:
     def _number_sequence(self, counts: NDArray[np.int64], base: str, path: str) -> None:
         dtype = self._sink.dtype(base)
         # An empty sequence is not padded to the alignment of the elements it does not have.
-        start = np.broadcast_to(np.asarray(self._at), counts.shape)
+        at = self._at
+        start = np.broadcast_to(np.asarray(at), counts.shape)
         padded = -(-start // dtype.itemsize) * dtype.itemsize
         begin = np.where(counts > 0, padded, start)
         end = begin + counts * dtype.itemsize
@@ -243,6 +285,7 @@ class _Reader:
         if not self._sink.wanted(path):
             return
         where = self._origin + begin
+        self._uniform = isinstance(at, int)
         if len(counts) and (counts == counts[0]).all():
             values = self._numbers(where, dtype, int(counts[0]), base).reshape(len(counts), -1)
             self._sink.put(path, Piece(values, self._rows))
@@ -266,9 +309,7 @@ class _Reader:
             where, lengths = with_it._string()  # noqa: SLF001
             self._move(counts > index, with_it._at)  # noqa: SLF001
             if self._sink.wanted(path):
-                for place, text in zip(
-                    there, _texts(self._buffer, where, lengths, self._fail), strict=True
-                ):
+                for place, text in zip(there, with_it._texts(where, lengths), strict=True):  # noqa: SLF001
                     texts[place].append(text)
         if self._sink.wanted(path):
             flat = np.array([text for row in texts for text in row], dtype=object)
@@ -278,6 +319,7 @@ class _Reader:
         """Return where each string's characters are, and how many without the zero."""
         counts = self._count()
         where = self._origin + self._at
+        self._uniform = isinstance(self._at, int)
         end: Any = self._at + counts
         self._check(end)
         self._set(end)
@@ -286,7 +328,7 @@ class _Reader:
     def _count(self) -> NDArray[np.int64]:
         """Read a length; one that exceeds its message is refused."""
         where = self._take(4, 4)
-        counts = gather(self._buffer, where, np.dtype(f'{self._sink.order}u4')).astype(np.int64)
+        counts = self._gather(where, np.dtype(f'{self._sink.order}u4'), 1).astype(np.int64)
         self._check(self._at + counts)
         return counts
 
@@ -295,6 +337,7 @@ class _Reader:
         at: Any = -(-self._at // alignment) * alignment
         self._check(at + size)
         self._at = at + size
+        self._uniform = isinstance(at, int)
         return self._origin + at
 
     def _check(self, end: Any) -> None:
@@ -334,41 +377,35 @@ class _Reader:
         if self._sink.wanted(f'{path}.length'):
             self._sink.put(f'{path}.length', Piece(counts, self._rows))
 
+    def _texts(self, where: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[Any]:
+        """Decode strings; where all are equal, as frame names mostly are, only once."""
+        texts = np.empty(len(where), dtype=object)
+        if not len(where):
+            return texts
+        length = int(lengths[0])
+        try:
+            if (lengths == length).all():
+                raw = self._gather(where, np.dtype('u1'), length).reshape(len(where), length)
+                if (raw == raw[0]).all():
+                    texts[:] = raw[0].tobytes().decode()
+                    return texts
+            data = memoryview(self._buffer)  # type: ignore[arg-type]
+            spans = zip(where.tolist(), lengths.tolist(), strict=True)
+            for place, (first, size) in enumerate(spans):
+                texts[place] = str(data[first : first + size], 'utf-8')
+        except UnicodeDecodeError as error:
+            self._fail(0, f'holds a string that is not UTF-8 ({error.reason})')
+        return texts
+
+    def _gather(self, where: NDArray[np.int64], dtype: np.dtype[Any], count: int) -> NDArray[Any]:
+        runs = self._runs if self._uniform else None
+        return gather(self._buffer, where, dtype, count, runs)
+
     def _numbers(
         self, where: NDArray[np.int64], dtype: np.dtype[Any], count: int, base: str
     ) -> NDArray[Any]:
-        values = gather(self._buffer, where, dtype, count)
+        values = self._gather(where, dtype, count)
         return values != 0 if base == 'bool' else values
-
-
-def _texts(
-    buffer: NDArray[np.uint8],
-    where: NDArray[np.int64],
-    lengths: NDArray[np.int64],
-    fail: Callable[[int, str], None],
-) -> NDArray[Any]:
-    """Decode strings; equal ones, as frame names mostly are, only once."""
-    texts = np.empty(len(where), dtype=object)
-    if not len(where):
-        return texts
-    try:
-        if (lengths == lengths[0]).all():
-            length = int(lengths[0])
-            if not length:
-                texts[:] = ''
-                return texts
-            raw = gather(buffer, where, np.dtype('u1'), length).reshape(-1, length)
-            if (raw == raw[0]).all():
-                texts[:] = raw[0].tobytes().decode()
-                return texts
-        data = memoryview(buffer)  # type: ignore[arg-type]
-        for place, (first, length) in enumerate(
-            zip(where.tolist(), lengths.tolist(), strict=True)
-        ):
-            texts[place] = str(data[first : first + length], 'utf-8')
-    except UnicodeDecodeError as error:
-        fail(0, f'holds a string that is not UTF-8 ({error.reason})')
-    return texts
 
 
 def _broken(type_name: str, row: Any, reason: str) -> MessageFormatError:

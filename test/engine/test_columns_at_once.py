@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from lk_dataset_ros import Columns, Dataset, Schema
 from lk_dataset_ros.errors import MessageFormatError
 from lk_dataset_ros.message import Batch, Codec
+from lk_dataset_ros.message.cdr import gather, runs_of
 
 NUMBERS = [
     'bool',
@@ -195,3 +196,27 @@ def test_messages_out_of_order_come_in_order_of_log_time(tmp_path: Any, kit: Any
         columns = dataset.columns('/n')
         assert columns['data'].values.tolist() == [4, 1, 2, 3, 0, 5]
         assert [each.data for each in dataset['/n']] == [4, 1, 2, 3, 0, 5]
+
+
+@given(
+    runs=st.lists(
+        st.tuples(st.integers(1, 40), st.integers(0, 30), st.integers(1, 50)), max_size=6
+    ),
+    count=st.integers(1, 3),
+    dtype=st.sampled_from(['<u1', '<f8', '>f8', '<i4']),
+)
+def test_reading_by_runs_is_reading_place_by_place(
+    runs: list[tuple[int, int, int]], count: int, dtype: str
+) -> None:
+    """Places at equal distances, as messages in chunks are, give what single reads give."""
+    places, at = [], 0
+    for length, distance, gap in runs:
+        places += [at + i * distance for i in range(length)]
+        at = (places[-1] if places else 0) + gap
+    where = np.array(places, np.int64)
+    buffer = np.random.default_rng(1).integers(0, 256, at + 64, dtype=np.uint8)
+    kind = np.dtype(dtype)
+    found = gather(buffer, where, kind, count, runs_of(where))
+    single = [np.frombuffer(buffer, kind, count, place) for place in places]
+    wanted = np.array(single, kind.newbyteorder('=')).reshape(len(places), count)
+    assert found.reshape(len(places), count).tobytes() == wanted.tobytes()
