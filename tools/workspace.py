@@ -59,8 +59,8 @@ def check_machine() -> None:
             f'Python {found} is too old: 3.10 or newer is needed',
             'name a newer one: make PYTHON=python3.12 ...',
         )
-    compiler = shlex.split(os.environ.get('CXX') or 'c++')[0]
-    if 'CXX' in os.environ and shutil.which(compiler) is None:
+    compiler = (shlex.split(os.environ.get('CXX', '')) or ['c++'])[0]
+    if compiler != 'c++' and shutil.which(compiler) is None:
         raise StepFailedError(
             f'CXX names the compiler {compiler!r}, which is not there', 'unset CXX, or install it'
         )
@@ -99,9 +99,12 @@ def run_step(step: str, command: list[str], remedy: str, *, env: dict[str, str])
     with log.open('w') as output:
         output.write(f'$ {shlex.join(command)}\n')
         output.flush()
-        code = subprocess.run(
-            command, stdout=output, stderr=subprocess.STDOUT, env=env, cwd=ROOT, check=False
-        ).returncode
+        try:
+            code = subprocess.run(
+                command, stdout=output, stderr=subprocess.STDOUT, env=env, cwd=ROOT, check=False
+            ).returncode
+        except KeyboardInterrupt:
+            raise StepFailedError(f'{step} was interrupted', 'the same again goes on') from None
     if code:
         tail = log.read_text(errors='replace').splitlines()[-25:]
         print('\n'.join(tail), file=sys.stderr)
@@ -131,7 +134,10 @@ def set_stamp(name: str, value: str) -> None:
 
 
 def pip_environment() -> dict[str, str]:
-    """Give pip an environment without a caller's PYTHONPATH, which would hide packages."""
+    """Give pip an environment without a caller's PYTHONPATH.
+
+    What lies there counts as installed, but its commands (pytest) belong to another Python.
+    """
     env = {**os.environ, 'PIP_DISABLE_PIP_VERSION_CHECK': '1'}
     env.pop('PYTHONPATH', None)
     return env
@@ -167,13 +173,14 @@ def install_requirements(purpose: str) -> None:
     for file in files:
         if is_stamped(f'requirements-{file.stem}', digest([file])):
             continue
-        command = [str(VENV_PYTHON), '-m', 'pip', 'install', '--quiet', '--prefer-binary']
+        command = [str(VENV_PYTHON), '-m', 'pip', 'install', '--prefer-binary']
+        command += ['--progress-bar', 'off']
         command += [argument for each in files for argument in ('-r', str(each))]
         command += [argument for each in pins for argument in ('-c', str(each))]
         run_step(
             f'pip install ({", ".join(names)})',
             command,
-            'is the package registry reachable (pip config list)? then try again',
+            'see the ERROR lines above; is the package registry reachable (pip config list)?',
             env=pip_environment(),
         )
         break

@@ -104,8 +104,10 @@ def decode(
             batch.length[chosen] - ENCAPSULATION,
             _Sink(definition, type_name, wanted, order, pieces),
         )
+        reader._may_wait = True  # noqa: SLF001
         reader.struct(definition(type_name), '')
         reader.finish()
+        reader.fill()
     return pieces
 
 
@@ -209,7 +211,11 @@ class _Reader:
         self._sink = sink
         self._at: Any = 0
         self._runs = runs_of(origin)
+        #: Arrays that are still to be filled: where their first value is in a message, what it is.
+        self._pending: list[tuple[NDArray[Any], int, np.dtype[Any]]] = []
         self._uniform = True
+        #: Only a reader that is told to fill its arrays may put it off.
+        self._may_wait = False
 
     def struct(self, fields: Fields, prefix: str) -> None:
         """Read the fields of a message."""
@@ -229,6 +235,14 @@ class _Reader:
         beyond = np.asarray(self._limit - self._at > ENCAPSULATION - 1)
         if beyond.any():
             self._fail(int(beyond.argmax()), 'is longer than its definition says')
+
+    def fill(self) -> None:
+        """Fill the arrays of numbers, run by run: each part of the buffer is fetched once."""
+        for first, end, distance in self._runs or ():
+            place = int(self._origin[first])
+            for found, at, dtype in self._pending:
+                shape, strides = (end - first, found.shape[1]), (distance, dtype.itemsize)
+                found[first:end] = np.ndarray(shape, dtype, self._buffer, place + at, strides)
 
     def _base(self, base: str, path: str) -> None:
         if base in _STRING_TYPES:
@@ -300,20 +314,19 @@ class _Reader:
 
     def _strings(self, counts: NDArray[np.int64], path: str) -> None:
         """Read strings one place after the other, since each may be of another length."""
-        texts = np.empty(len(counts), dtype=object)
-        for row in range(len(counts)):
-            texts[row] = []
+        wanted = self._sink.wanted(path)
+        # Place k of message i is value offsets[i] + k of all values.
+        offsets = np.cumsum(counts) - counts
+        texts = np.empty(int(counts.sum()), dtype=object)
         for index in range(int(counts.max()) if len(counts) else 0):
-            there = np.flatnonzero(counts > index)
-            with_it = self._subset(counts > index)
+            there = counts > index
+            with_it = self._subset(there)
             where, lengths = with_it._string()  # noqa: SLF001
-            self._move(counts > index, with_it._at)  # noqa: SLF001
-            if self._sink.wanted(path):
-                for place, text in zip(there, with_it._texts(where, lengths), strict=True):  # noqa: SLF001
-                    texts[place].append(text)
-        if self._sink.wanted(path):
-            flat = np.array([text for row in texts for text in row], dtype=object)
-            self._sink.put(path, Piece(flat, self._rows, counts))
+            self._move(there, with_it._at)  # noqa: SLF001
+            if wanted:
+                texts[offsets[there] + index] = with_it._texts(where, lengths)  # noqa: SLF001
+        if wanted:
+            self._sink.put(path, Piece(texts, self._rows, counts))
 
     def _string(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return where each string's characters are, and how many without the zero."""
@@ -404,8 +417,15 @@ class _Reader:
     def _numbers(
         self, where: NDArray[np.int64], dtype: np.dtype[Any], count: int, base: str
     ) -> NDArray[Any]:
-        values = self._gather(where, dtype, count)
-        return values != 0 if base == 'bool' else values
+        if base == 'bool':
+            truth: NDArray[np.bool_] = self._gather(where, dtype, count) != 0
+            return truth
+        if self._runs is None or not self._uniform or not count or not self._may_wait:
+            return self._gather(where, dtype, count)
+        found = np.empty((len(where), count), dtype.newbyteorder('='))
+        self._pending.append((found, int(where[0] - self._origin[0]), dtype))
+        values: NDArray[Any] = found[:, 0] if count == 1 else found
+        return values
 
 
 def _broken(type_name: str, row: Any, reason: str) -> MessageFormatError:

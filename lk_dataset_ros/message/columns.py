@@ -112,9 +112,11 @@ class Columns(Mapping[str, Column]):
                 stamps.append(_stamps(found, len(batch)))
             for path, parts in found.items():
                 if asked is None or path in asked:
-                    pieces.setdefault(path, []).extend(
-                        dataclasses.replace(part, rows=part.rows + first) for part in parts
-                    )
+                    if first:
+                        parts = [  # noqa: PLW2901
+                            dataclasses.replace(part, rows=part.rows + first) for part in parts
+                        ]
+                    pieces.setdefault(path, []).extend(parts)
             times.append(time_ns)
             first += len(batch)
         log_time_ns = np.concatenate(times) if times else np.empty(0, np.int64)

@@ -12,6 +12,7 @@ import heapq
 import mmap
 import struct
 import zlib
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, NamedTuple, cast
 
@@ -46,6 +47,8 @@ from lk_dataset_ros.message import Batch
 
 #: Bytes of chunks that are decoded at once.
 BATCH_BYTES = 64 * 1024 * 1024
+#: The same for chunks that are read in the file itself, and need no memory.
+IN_FILE_BYTES = 1024 * 1024 * 1024
 #: From the start of an uncompressed chunk to its records.
 UNCOMPRESSED_HEAD = RECORD.size + CHUNK_HEAD.size + 4 + 8
 
@@ -54,6 +57,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+    from typing_extensions import Self
 
 
 class _ChunkRef(NamedTuple):
@@ -193,14 +197,27 @@ class McapFile:
     def _batches(
         self, chunks: list[_ChunkRef], channel: int, start_ns: int, stop_ns: int
     ) -> Iterator[tuple[Batch, NDArray[np.int64]]]:
+        with _Checks() as checks:
+            yield from self._unchecked_batches(chunks, channel, start_ns, stop_ns, checks)
+            checks.finish()
+
+    def _unchecked_batches(
+        self,
+        chunks: list[_ChunkRef],
+        channel: int,
+        start_ns: int,
+        stop_ns: int,
+        checks: _Checks,
+    ) -> Iterator[tuple[Batch, NDArray[np.int64]]]:
         pending = _Pending()
         for chunk in chunks:
             assert chunk.index_offsets is not None
             if channel not in chunk.index_offsets:
                 continue
-            data = self._chunk_data(chunk.offset)
+            data = self._chunk_data(chunk.offset, checks)
             in_file = isinstance(data, memoryview)
-            if pending.found and (pending.in_file != in_file or pending.size > BATCH_BYTES):
+            full = pending.size > (IN_FILE_BYTES if in_file else BATCH_BYTES)
+            if pending.found and (pending.in_file != in_file or full):
                 yield pending.batch(self._view, start_ns, stop_ns)
                 pending = _Pending()
             # What is not compressed is read in the file itself; nothing is copied.
@@ -375,12 +392,13 @@ class McapFile:
         """Yield opcode, buffer, start and length of a chunk's records."""
         yield from _records_of(self._chunk_data(offset))
 
-    def _chunk_data(self, offset: int) -> Buffer:
-        """Return a chunk's records; those of a cut chunk as far as they go.
+    def _chunk_head(
+        self, offset: int, where: str
+    ) -> tuple[str, memoryview, int, int, bool] | None:
+        """Return compression, packed records, their size and CRC, and whether they are cut.
 
-        Records that are not compressed are not copied: they are a view of the file.
+        None where the file ends inside the head.
         """
-        where = f'{self.path}: the chunk at byte {offset}'
         body = offset + RECORD.size
         try:
             opcode, record_length = RECORD.unpack_from(self._data, offset)
@@ -389,12 +407,24 @@ class McapFile:
             (length,) = struct.unpack_from('<Q', self._data, at)
         except (struct.error, UnicodeDecodeError, IndexError) as error:
             if body + CHUNK_HEAD.size + 12 + 8 >= len(self._data):
-                return b''
+                return None
             raise BagFormatError(f'{where} is damaged ({error})') from error
         if opcode != CHUNK or at + 8 + length > body + record_length:
             raise BagFormatError(f'{where} is damaged (its lengths contradict each other)')
         is_cut = body + record_length > len(self._data)
-        packed = self._view[at + 8 : at + 8 + length]
+        return compression, self._view[at + 8 : at + 8 + length], size, crc, is_cut
+
+    def _chunk_data(self, offset: int, checks: _Checks | None = None) -> Buffer:
+        """Return a chunk's records; those of a cut chunk as far as they go.
+
+        Records that are not compressed are not copied: they are a view of the file. Their
+        checksum is compared at once, or later by `checks`.
+        """
+        where = f'{self.path}: the chunk at byte {offset}'
+        head = self._chunk_head(offset, where)
+        if head is None:
+            return b''
+        compression, packed, size, crc, is_cut = head
         if compression not in DECOMPRESS:
             raise BagFormatError(f'{where} has unknown compression {compression!r}')
         try:
@@ -407,8 +437,10 @@ class McapFile:
             return data
         if len(data) != size:
             raise BagFormatError(f'{where} has {len(data)} bytes, its header says {size}')
-        if crc and zlib.crc32(data) != crc:
-            raise BagFormatError(f'{where} is damaged (its checksum is wrong)')
+        if crc and checks is not None:
+            checks.add(data, crc, where)
+        elif crc and zlib.crc32(data) != crc:
+            raise _wrong_checksum(where)
         return data
 
 
@@ -423,6 +455,41 @@ def _records_of(data: Buffer) -> Iterator[tuple[int, Buffer, int, int]]:
             return
         yield opcode, data, start, length
         position = start + length
+
+
+def _wrong_checksum(where: str) -> BagFormatError:
+    return BagFormatError(f'{where} is damaged (its checksum is wrong)')
+
+
+class _Checks:
+    """Compares checksums in a thread of its own, while the messages are decoded already.
+
+    What was decoded from a damaged chunk is never handed out: `finish` comes before the end.
+    """
+
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(max_workers=1)
+        self._running: list[tuple[Future[int], int, str]] = []
+
+    def add(self, data: Buffer, crc: int, where: str) -> None:
+        """Compare the checksum of a chunk."""
+        self._running.append((self._thread.submit(zlib.crc32, data), crc, where))
+
+    def finish(self) -> None:
+        """Wait for all; raise a BagFormatError for the first chunk that is damaged."""
+        for future, crc, where in self._running:
+            if future.result() != crc:
+                raise _wrong_checksum(where)
+
+    def __enter__(self) -> Self:
+        """Return self."""
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """End the thread."""
+        self._thread.shutdown(wait=True, cancel_futures=True)
+        # A future keeps its data: a view of the file would keep the file open.
+        self._running.clear()
 
 
 class _Pending:
