@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import struct
+import zlib
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from lk_dataset_ros.dataset.databases._mcap_records import MESSAGE, MESSAGE_HEAD, RECORD
+from lk_dataset_ros.dataset.databases._mcap_records import (
+    MESSAGE,
+    MESSAGE_HEAD,
+    RECORD,
+    Buffer,
+    wrong_checksum,
+)
+from lk_dataset_ros.message import Batch
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from typing_extensions import Self
 
 _MESSAGE_INDEX = 0x07
 _INDEX_HEAD = struct.Struct('<BQHI')
@@ -81,3 +91,62 @@ def messages_at(
     if not right.all() or int(head['log_time'].max()) >= 2**63:
         return None
     return Found(offsets + _HEAD.itemsize, length, head['log_time'].astype(np.int64))
+
+
+class Checks:
+    """Compares checksums in a thread of its own, while the messages are decoded already.
+
+    What was decoded from a damaged chunk is never handed out: `finish` comes before the end.
+    """
+
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(max_workers=1)
+        self._running: list[tuple[Future[int], int, str]] = []
+
+    def add(self, data: Buffer, crc: int, where: str) -> None:
+        """Compare the checksum of a chunk."""
+        self._running.append((self._thread.submit(zlib.crc32, data), crc, where))
+
+    def finish(self) -> None:
+        """Wait for all; raise a BagFormatError for the first chunk that is damaged."""
+        for future, crc, where in self._running:
+            if future.result() != crc:
+                raise wrong_checksum(where)
+
+    def __enter__(self) -> Self:
+        """Return self."""
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """End the thread."""
+        self._thread.shutdown(wait=True, cancel_futures=True)
+        # A future keeps its data: a view of the file would keep the file open.
+        self._running.clear()
+
+
+class Pending:
+    """Messages found in chunks that will become one batch."""
+
+    def __init__(self) -> None:
+        self._parts: list[Buffer] = []
+        self.found: list[Found] = []
+        self.size = 0
+        self.in_file = False
+
+    def add(self, data: Buffer, found: Found, *, in_file: bool) -> None:
+        """Add what was found in a chunk."""
+        self._parts.append(data)
+        self.found.append(found)
+        self.size += len(data)
+        self.in_file = in_file
+
+    def batch(
+        self, file: memoryview, start_ns: int, stop_ns: int
+    ) -> tuple[Batch, NDArray[np.int64]]:
+        """Make the batch of what lies within a span of time."""
+        joined = file if self.in_file else b''.join(self._parts)
+        start, length, times = (np.concatenate(each) for each in zip(*self.found, strict=True))
+        if len(times) and not (start_ns <= times.min() and times.max() < stop_ns):
+            inside = (times >= start_ns) & (times < stop_ns)
+            start, length, times = start[inside], length[inside], times[inside]
+        return Batch(np.frombuffer(joined, np.uint8), start, length), times

@@ -12,7 +12,6 @@ import heapq
 import mmap
 import struct
 import zlib
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, NamedTuple, cast
 
@@ -21,7 +20,13 @@ import zstandard
 from mcap.exceptions import McapError
 from mcap.reader import SeekingReader
 
-from lk_dataset_ros.dataset.databases._mcap_batches import Found, index_offsets, messages_at
+from lk_dataset_ros.dataset.databases._mcap_batches import (
+    Checks,
+    Found,
+    Pending,
+    index_offsets,
+    messages_at,
+)
 from lk_dataset_ros.dataset.databases._mcap_records import (
     CHANNEL,
     CHUNK,
@@ -41,9 +46,9 @@ from lk_dataset_ros.dataset.databases._mcap_records import (
     parse_message,
     read_blob,
     read_text,
+    wrong_checksum,
 )
 from lk_dataset_ros.errors import BagFormatError
-from lk_dataset_ros.message import Batch
 
 #: Bytes of chunks that are decoded at once.
 BATCH_BYTES = 64 * 1024 * 1024
@@ -57,7 +62,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
-    from typing_extensions import Self
+
+    from lk_dataset_ros.message import Batch
 
 
 class _ChunkRef(NamedTuple):
@@ -197,7 +203,7 @@ class McapFile:
     def _batches(
         self, chunks: list[_ChunkRef], channel: int, start_ns: int, stop_ns: int
     ) -> Iterator[tuple[Batch, NDArray[np.int64]]]:
-        with _Checks() as checks:
+        with Checks() as checks:
             yield from self._unchecked_batches(chunks, channel, start_ns, stop_ns, checks)
             checks.finish()
 
@@ -207,9 +213,9 @@ class McapFile:
         channel: int,
         start_ns: int,
         stop_ns: int,
-        checks: _Checks,
+        checks: Checks,
     ) -> Iterator[tuple[Batch, NDArray[np.int64]]]:
-        pending = _Pending()
+        pending = Pending()
         for chunk in chunks:
             assert chunk.index_offsets is not None
             if channel not in chunk.index_offsets:
@@ -219,7 +225,7 @@ class McapFile:
             full = pending.size > (IN_FILE_BYTES if in_file else BATCH_BYTES)
             if pending.found and (pending.in_file != in_file or full):
                 yield pending.batch(self._view, start_ns, stop_ns)
-                pending = _Pending()
+                pending = Pending()
             # What is not compressed is read in the file itself; nothing is copied.
             shift = chunk.offset + UNCOMPRESSED_HEAD if in_file else pending.size
             pending.add(data, self._find(chunk, data, channel, shift), in_file=in_file)
@@ -414,7 +420,7 @@ class McapFile:
         is_cut = body + record_length > len(self._data)
         return compression, self._view[at + 8 : at + 8 + length], size, crc, is_cut
 
-    def _chunk_data(self, offset: int, checks: _Checks | None = None) -> Buffer:
+    def _chunk_data(self, offset: int, checks: Checks | None = None) -> Buffer:
         """Return a chunk's records; those of a cut chunk as far as they go.
 
         Records that are not compressed are not copied: they are a view of the file. Their
@@ -440,7 +446,7 @@ class McapFile:
         if crc and checks is not None:
             checks.add(data, crc, where)
         elif crc and zlib.crc32(data) != crc:
-            raise _wrong_checksum(where)
+            raise wrong_checksum(where)
         return data
 
 
@@ -455,66 +461,3 @@ def _records_of(data: Buffer) -> Iterator[tuple[int, Buffer, int, int]]:
             return
         yield opcode, data, start, length
         position = start + length
-
-
-def _wrong_checksum(where: str) -> BagFormatError:
-    return BagFormatError(f'{where} is damaged (its checksum is wrong)')
-
-
-class _Checks:
-    """Compares checksums in a thread of its own, while the messages are decoded already.
-
-    What was decoded from a damaged chunk is never handed out: `finish` comes before the end.
-    """
-
-    def __init__(self) -> None:
-        self._thread = ThreadPoolExecutor(max_workers=1)
-        self._running: list[tuple[Future[int], int, str]] = []
-
-    def add(self, data: Buffer, crc: int, where: str) -> None:
-        """Compare the checksum of a chunk."""
-        self._running.append((self._thread.submit(zlib.crc32, data), crc, where))
-
-    def finish(self) -> None:
-        """Wait for all; raise a BagFormatError for the first chunk that is damaged."""
-        for future, crc, where in self._running:
-            if future.result() != crc:
-                raise _wrong_checksum(where)
-
-    def __enter__(self) -> Self:
-        """Return self."""
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        """End the thread."""
-        self._thread.shutdown(wait=True, cancel_futures=True)
-        # A future keeps its data: a view of the file would keep the file open.
-        self._running.clear()
-
-
-class _Pending:
-    """Messages found in chunks that will become one batch."""
-
-    def __init__(self) -> None:
-        self._parts: list[Buffer] = []
-        self.found: list[Found] = []
-        self.size = 0
-        self.in_file = False
-
-    def add(self, data: Buffer, found: Found, *, in_file: bool) -> None:
-        """Add what was found in a chunk."""
-        self._parts.append(data)
-        self.found.append(found)
-        self.size += len(data)
-        self.in_file = in_file
-
-    def batch(
-        self, file: memoryview, start_ns: int, stop_ns: int
-    ) -> tuple[Batch, NDArray[np.int64]]:
-        """Make the batch of what lies within a span of time."""
-        joined = file if self.in_file else b''.join(self._parts)
-        start, length, times = (np.concatenate(each) for each in zip(*self.found, strict=True))
-        if len(times) and not (start_ns <= times.min() and times.max() < stop_ns):
-            inside = (times >= start_ns) & (times < stop_ns)
-            start, length, times = start[inside], length[inside], times[inside]
-        return Batch(np.frombuffer(joined, np.uint8), start, length), times

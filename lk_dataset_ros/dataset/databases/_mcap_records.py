@@ -111,3 +111,8 @@ DECOMPRESS: dict[str, Callable[[Buffer, int], Buffer]] = {
     'lz4': _decompress_lz4,
     '': _decompress_none,
 }
+
+
+def wrong_checksum(where: str) -> BagFormatError:
+    """Make the error of a chunk whose checksum is wrong."""
+    return BagFormatError(f'{where} is damaged (its checksum is wrong)')
