@@ -176,7 +176,7 @@ def test_missing_output_is_a_difference_at_a_real_time_factor(
     key = result['compiled']['cpp']['comparison']['keys'][0]
     assert (key['paired'], key['missing'], key['extra']) == (199, 1, 0)
     assert key['missing_ns'] == [1_000_000_000 + 99 * 20_000_000]
-    assert result['original']['achieved_rtf'] == pytest.approx(10.0, rel=0.05)
+    assert result['original']['achieved_rtf'] == pytest.approx(10.0, rel=0.3)
 
 
 def test_ros_executable_as_arm(graph: Graph, bag: Path, tmp_path: Path) -> None:

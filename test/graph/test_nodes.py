@@ -103,7 +103,8 @@ def test_playback_gives_every_message_at_its_time(
     got = json.loads(output)
     assert got['stamps'] == [1_000_000_000 + i * 20_000_000 for i in range(200)], errors
     if span_s is not None:
-        assert got['span'] == pytest.approx(span_s, rel=0.1)
+        # Never early; how late a busy machine makes it is not the engine's (fake clock) matter.
+        assert span_s * 0.95 <= got['span'] <= span_s + 1.0
 
 
 def test_playback_publishes_clock_and_takes_orders(graph: Graph, bag: Path) -> None:
@@ -139,7 +140,7 @@ assert call(Trigger, '/playback/resume', Trigger.Request()).success
     assert code == 0, said
     got = json.loads(listener.communicate(timeout=60)[0])
     assert len(got['stamps']) == 200
-    assert got['span'] == pytest.approx(3.98 / 4, rel=0.1)
+    assert 3.98 / 4 * 0.95 <= got['span'] <= 3.98 / 4 + 1.0
     assert got['clocks'] > 20
 
 
