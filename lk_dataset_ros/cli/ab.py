@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from lk_dataset_ros.comparison.renderers._format import divergence
-from lk_dataset_ros.comparison.renderers.text import summary_of, table_of, wide
+from lk_dataset_ros.comparison.renderers.text import print_keys, wide
 from lk_dataset_ros.experiment import Specification, run_experiment
 
 if TYPE_CHECKING:
@@ -105,8 +105,7 @@ def show(result: ExperimentResult, console: Console) -> None:
         console.print(
             f'original: error: {result.original.problem}', style='bold red', markup=False
         )
-        for line in result.original.log_tail:
-            console.print(f'  | {line}', style='dim', markup=False)
+        _show_tail(result.original, console)
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for heading in ('arm', 'verdict', 'outputs', 'missing', 'extra', 'first divergence'):
         table.add_column(heading)
@@ -145,9 +144,11 @@ def _show_arm(arm: ArmResult, console: Console) -> None:
     )
     if arm.problem:
         console.print(f'  {arm.problem}', markup=False)
-        for line in arm.run.log_tail:
-            console.print(f'  | {line}', style='dim', markup=False)
-    for key in arm.comparison.keys if arm.comparison else ():
-        console.print(summary_of(key), markup=False)
-        if key.fields:
-            console.print(table_of(key))
+        _show_tail(arm.run, console)
+    if arm.comparison is not None:
+        print_keys(arm.comparison, console)
+
+
+def _show_tail(run: ArmRun, console: Console) -> None:
+    for line in run.log_tail:
+        console.print(f'  | {line}', style='dim', markup=False)

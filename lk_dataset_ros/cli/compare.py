@@ -8,7 +8,7 @@ import click
 from rich.console import Console
 
 from lk_dataset_ros.comparison import Tolerance
-from lk_dataset_ros.comparison.renderers.text import summary_of, table_of, wide
+from lk_dataset_ros.comparison.renderers.text import print_keys, wide
 from lk_dataset_ros.dataset import Dataset
 from lk_dataset_ros.errors import BagExistsError
 
@@ -50,10 +50,7 @@ def command(
         compiled_name=str(compiled),
     )
     console = wide(Console())
-    for key in comparison.keys:
-        console.print(summary_of(key), markup=False)
-        if key.fields:
-            console.print(table_of(key))
+    print_keys(comparison, console)
     console.print(f'verdict: {comparison.verdict.value}', style='bold', markup=False)
     for file in files:
         comparison.save_to_file(file)

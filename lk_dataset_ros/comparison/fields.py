@@ -75,19 +75,11 @@ def _compare_numbers(
     indices: NDArray[np.int64],
     stamps_ns: NDArray[np.int64],
 ) -> FieldComparison:
-    same = _equal(original, compiled)
-    left, right = original.astype(np.float64), compiled.astype(np.float64)
+    signed, error, within = _judge(original, compiled, limit)
+    scale = np.abs(original.astype(np.float64))
     with np.errstate(all='ignore'):
-        signed = np.where(same, 0.0, right - left)
-        error = np.abs(signed)
-        exact = original.dtype.kind != 'f'
-        within = same if exact else same | (error <= limit.atol + limit.rtol * np.abs(left))
-        # A number against a NaN or an infinity has no finite error, and is never within.
-        unbounded = ~same & ~(np.isfinite(left) & np.isfinite(right))
-        within = within & ~unbounded
-        error = np.where(unbounded, np.inf, error)
-        scale = np.abs(left)
-        relative = np.where(same, 0.0, np.where(~unbounded & (scale > 0.0), error / scale, np.inf))
+        ratio = np.where(np.isfinite(error) & (scale > 0.0), error / scale, np.inf)
+        relative = np.where(error == 0.0, 0.0, ratio)
     count = len(indices)
     per_pair = _by_pair(error)
     over = np.asarray(~_by_pair(within).all(axis=1))
@@ -121,6 +113,23 @@ def _compare_numbers(
         original=original,
         compiled=compiled,
     )
+
+
+def _judge(
+    original: NDArray[Any], compiled: NDArray[Any], limit: Limit
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
+    """Return signed error, absolute error and whether it is within the limit, per value."""
+    same = _equal(original, compiled)
+    left, right = original.astype(np.float64), compiled.astype(np.float64)
+    with np.errstate(all='ignore'):
+        signed = np.where(same, 0.0, right - left)
+        error = np.abs(signed)
+        # Large integers may differ although their difference as floats is 0.
+        exact = original.dtype.kind != 'f'
+        within = same if exact else same | (error <= limit.atol + limit.rtol * np.abs(left))
+        # A number against a NaN or an infinity has no finite error, and is never within.
+        unbounded = ~same & ~(np.isfinite(left) & np.isfinite(right))
+    return signed, np.where(unbounded, np.inf, error), within & ~unbounded
 
 
 def _equal(left: NDArray[Any], right: NDArray[Any]) -> NDArray[np.bool_]:
@@ -214,12 +223,8 @@ def _row_error(a: Any, b: Any, limit: Limit) -> tuple[float, bool]:
         return (0.0 if same_text else np.inf), same_text
     if not left.size:
         return 0.0, True
-    same = _equal(left, right)
-    with np.errstate(all='ignore'):
-        error = np.where(same, 0.0, np.abs(right.astype(np.float64) - left.astype(np.float64)))
-        within = same | (error <= limit.atol + limit.rtol * np.abs(left.astype(np.float64)))
-    error = np.where(np.isnan(error), np.inf, error)
-    return float(error.max()), bool(np.all(within & np.isfinite(error)))
+    _, error, within = _judge(left, right, limit)
+    return float(error.max()), bool(within.all())
 
 
 def _by_pair(values: NDArray[Any]) -> NDArray[Any]:

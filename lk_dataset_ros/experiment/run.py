@@ -72,23 +72,32 @@ def run_experiment(
         directory,
         inputs,
         original,
-        tuple(_judge(specification, original, run) for run in compiled),
+        _judge_all(specification, original, compiled),
     )
     write_reports(result)
     return result
 
 
-def _judge(specification: Specification, original: ArmRun, run: ArmRun) -> ArmResult:
+def _judge_all(
+    specification: Specification, original: ArmRun, compiled: list[ArmRun]
+) -> tuple[ArmResult, ...]:
+    outputs = None if original.problem else Dataset.load(original.bag)
+    return tuple(_judge(specification, original, outputs, run) for run in compiled)
+
+
+def _judge(
+    specification: Specification, original: ArmRun, outputs: Dataset | None, run: ArmRun
+) -> ArmResult:
     if run.problem:
         return ArmResult(run, None, run.problem)
-    if original.problem:
+    if outputs is None:
         return ArmResult(run, None, f'the original failed: {original.problem}')
     if original.sent != run.sent:
         return ArmResult(
             run, None, f'unequal inputs: {run.sent}, the original got {original.sent}'
         )
     comparison = compare(
-        Dataset.load(original.bag),
+        outputs,
         Dataset.load(run.bag),
         keys=[output.topic for output in specification.outputs],
         tolerance=specification.tolerance,

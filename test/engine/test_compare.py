@@ -11,7 +11,7 @@ import pytest
 from lk_dataset_ros.comparison import Limit, Tolerance, Verdict, compare
 from lk_dataset_ros.dataset import Dataset, MemoryDatabase
 from lk_dataset_ros.errors import ComparisonError
-from lk_dataset_ros.message import builtin_schema
+from lk_dataset_ros.message import Schema, builtin_schema, codec_for
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -384,3 +384,21 @@ def test_diffdiff_writes_its_file(kit: Any, tmp_path: Path) -> None:
     assert (tmp_path / 'diff.txt').read_text() == comparison.to_diffdiff()
     with pytest.raises(OSError, match='cannot be written'):
         left.diffdiff(right, tmp_path / 'no' / 'diff.txt')
+
+
+def test_large_integers_in_sequences_of_varying_length_are_compared_exactly() -> None:
+    """Promise: integers that are equal as floats but not as integers differ, in sequences too."""
+    schema = Schema('p/msg/Ids', 'int64[] ids\n')
+    datasets = []
+    for last in (2**60, 2**60 + 1):
+        dataset = Dataset.create('memory')
+        dataset.declare('/ids', schema)
+        for ids in ([1], [1, last]):
+            message = codec_for(schema).new()
+            message.ids = np.array(ids, np.int64)
+            dataset.write('/ids', message, timestamp_ns=len(ids))
+        datasets.append(dataset)
+    (key,) = datasets[0].compare(datasets[1]).keys
+    assert [(field.path, field.matched, field.mismatched) for field in key.fields] == [
+        ('ids', 1, 1)
+    ]

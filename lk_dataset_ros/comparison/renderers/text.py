@@ -30,11 +30,16 @@ def to_str(comparison: DatasetComparison) -> str:
         first = _format.divergence(comparison)
         if first:
             console.print(f'first divergence: {first}', markup=False)
-        for key in comparison.keys:
-            console.print(summary_of(key), markup=False)
-            if key.fields:
-                console.print(table_of(key))
+        print_keys(comparison, console)
     return capture.get()
+
+
+def print_keys(comparison: DatasetComparison, console: Console) -> None:
+    """Print how the messages of each key were paired, and its fields."""
+    for key in comparison.keys:
+        console.print(summary_of(key), markup=False)
+        if key.fields:
+            console.print(table_of(key))
 
 
 def summary_of(key: KeyComparison) -> str:

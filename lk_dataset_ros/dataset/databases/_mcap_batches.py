@@ -120,8 +120,6 @@ class Checks:
     def __exit__(self, *error: object) -> None:
         """End the thread."""
         self._thread.shutdown(wait=True, cancel_futures=True)
-        # A future keeps its data: a view of the file would keep the file open.
-        self._running.clear()
 
 
 class Pending:

@@ -168,15 +168,11 @@ class McapFile:
             and start_ns <= message.log_time < stop_ns
         ]
         heapq.heapify(heap)
-        chunks = [
-            chunk
-            for chunk in sorted(self._index.chunks, key=lambda each: each[:3])
-            if chunk.end_time >= start_ns and chunk.start_time < stop_ns
-        ]
-        for chunk in chunks:
+        chunks = self._chunks_within(start_ns, stop_ns)
+        for chunk in sorted(chunks, key=lambda each: each[:3]):
             while heap and heap[0].log_time < chunk.start_time:
                 yield heapq.heappop(heap)
-            for message in self._chunk_messages(chunk.offset):
+            for message in self._messages_in(self._chunk_data(chunk.offset), chunk.offset):
                 if message.channel_id in wanted and start_ns <= message.log_time < stop_ns:
                     heapq.heappush(heap, message)
         while heap:
@@ -190,11 +186,7 @@ class McapFile:
         Returns:
             None where the file has messages outside of chunks, or chunks without index.
         """
-        chunks = [
-            chunk
-            for chunk in self._index.chunks
-            if chunk.end_time >= start_ns and chunk.start_time < stop_ns
-        ]
+        chunks = self._chunks_within(start_ns, stop_ns)
         if self._index.loose or any(chunk.index_offsets is None for chunk in chunks):
             return None
         ordered = sorted(chunks, key=lambda each: each.offset)
@@ -241,10 +233,8 @@ class McapFile:
             found = messages_at(np.frombuffer(data, np.uint8), offsets, channel)
         if found is None:
             walked = [
-                (start + MESSAGE_HEAD.size, length - MESSAGE_HEAD.size, message.log_time)
-                for opcode, _, start, length in _records_of(data)
-                if opcode == MESSAGE
-                for message in [parse_message(data, start, length, (0, start), self.path)]
+                (message.position[1] + MESSAGE_HEAD.size, len(message.data), message.log_time)
+                for message in self._messages_in(data, chunk.offset)
                 if message.channel_id == channel
             ]
             found = Found(*np.array(walked, np.int64).reshape(-1, 3).T)
@@ -342,7 +332,8 @@ class McapFile:
         )
 
     def _scan_chunk(self, index: _Index, offset: int) -> None:
-        for opcode, data, start, length in self._chunk_records(offset):
+        data = self._chunk_data(offset)
+        for opcode, start, length in _records_of(data):
             if opcode == MESSAGE:
                 self._note(index, parse_message(data, start, length, (offset, start), self.path))
             else:
@@ -389,14 +380,18 @@ class McapFile:
     def _message(self, offset: int, length: int) -> McapMessage:
         return parse_message(self._data, offset, length, (offset, 0), self.path)
 
-    def _chunk_messages(self, offset: int) -> Iterator[McapMessage]:
-        for opcode, data, start, length in self._chunk_records(offset):
+    def _chunks_within(self, start_ns: int, stop_ns: int) -> list[_ChunkRef]:
+        return [
+            chunk
+            for chunk in self._index.chunks
+            if chunk.end_time >= start_ns and chunk.start_time < stop_ns
+        ]
+
+    def _messages_in(self, data: Buffer, offset: int) -> Iterator[McapMessage]:
+        """Yield the messages in the data of the chunk at an offset."""
+        for opcode, start, length in _records_of(data):
             if opcode == MESSAGE:
                 yield parse_message(data, start, length, (offset, start), self.path)
-
-    def _chunk_records(self, offset: int) -> Iterator[tuple[int, Buffer, int, int]]:
-        """Yield opcode, buffer, start and length of a chunk's records."""
-        yield from _records_of(self._chunk_data(offset))
 
     def _chunk_head(
         self, offset: int, where: str
@@ -450,8 +445,8 @@ class McapFile:
         return data
 
 
-def _records_of(data: Buffer) -> Iterator[tuple[int, Buffer, int, int]]:
-    """Yield opcode, buffer, start and length of the records in a chunk's data."""
+def _records_of(data: Buffer) -> Iterator[tuple[int, int, int]]:
+    """Yield opcode, start and length of the records in a chunk's data."""
     position = 0
     while position + RECORD.size <= len(data):
         opcode, length = RECORD.unpack_from(data, position)
@@ -459,5 +454,5 @@ def _records_of(data: Buffer) -> Iterator[tuple[int, Buffer, int, int]]:
         if start + length > len(data):
             # Only a cut chunk ends inside a record; a whole one was checked by its CRC.
             return
-        yield opcode, data, start, length
+        yield opcode, start, length
         position = start + length
