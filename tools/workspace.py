@@ -31,7 +31,11 @@ STAMPS = VENV / 'stamps'
 OLDEST_PYTHON = (3, 10)
 
 #: What a purpose installs, besides the library's own requirements.
-PURPOSES = {'demo': ('base', 'build'), 'test': ('base', 'build', 'test'), 'lint': ('base', 'test')}
+PURPOSES = {
+    'demo': ('base', 'build'),
+    'test': ('base', 'build', 'extras', 'test'),
+    'lint': ('base', 'extras', 'test'),
+}
 
 
 class StepFailedError(Exception):
@@ -168,7 +172,7 @@ def install_requirements(purpose: str) -> None:
     if not uses_sourced_ros():
         names.insert(0, 'ros-jazzy')
     files = [_requirements(name) for name in names]
-    pins = [_requirements(name) for name in ('base', 'build', 'test') if name not in names]
+    pins = [_requirements(name) for name in ('base', 'build', 'extras', 'test') if name not in names]
     pins.append(REQUIREMENTS / 'constraints.txt')
     for file in files:
         if is_stamped(f'requirements-{file.stem}', digest([file])):
