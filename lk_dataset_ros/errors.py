@@ -72,3 +72,27 @@ class EnvironmentNotReadyError(LkError, RuntimeError):
 
 class ArmError(LkError, RuntimeError):
     """Raise when an arm of an experiment could not be started or did not answer."""
+
+
+class ExtraMissingError(LkError, ImportError):
+    """Raise when a library of an extra is not installed; the text names the extra."""
+
+
+class DatasetFormatError(LkError, ValueError):
+    """Raise when something is not a dataset, or holds what a dataset does not consist of."""
+
+
+class DatasetError(LkError, ValueError):
+    """Raise when a dataset cannot be cut, joined or sampled as asked."""
+
+
+class ServerError(LkError, ConnectionError):
+    """Raise when a server cannot be reached, or refuses what is asked of it."""
+
+
+class FlatVectorError(LkError, TypeError):
+    """Raise when a message has no flat vector, or a vector does not fit a message."""
+
+
+class ExportError(LkError, ValueError):
+    """Raise when a dataset cannot be exported as asked."""

@@ -172,7 +172,9 @@ def install_requirements(purpose: str) -> None:
     if not uses_sourced_ros():
         names.insert(0, 'ros-jazzy')
     files = [_requirements(name) for name in names]
-    pins = [_requirements(name) for name in ('base', 'build', 'extras', 'test') if name not in names]
+    pins = [
+        _requirements(name) for name in ('base', 'build', 'extras', 'test') if name not in names
+    ]
     pins.append(REQUIREMENTS / 'constraints.txt')
     for file in files:
         if is_stamped(f'requirements-{file.stem}', digest([file])):

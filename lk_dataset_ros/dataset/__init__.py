@@ -12,7 +12,7 @@ from lk_dataset_ros.dataset.playback import (
     Wait,
 )
 from lk_dataset_ros.dataset.recorder import DataRecorder, TopicStats
-from lk_dataset_ros.dataset.records import SerializedMessage, Topic
+from lk_dataset_ros.dataset.records import Heads, SerializedMessage, Topic
 
 __all__ = [
     'Action',
@@ -21,6 +21,7 @@ __all__ = [
     'Database',
     'Dataset',
     'Finished',
+    'Heads',
     'McapDatabase',
     'MemoryDatabase',
     'Publish',

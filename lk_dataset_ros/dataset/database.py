@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
+from lk_dataset_ros.dataset.records import Heads
 from lk_dataset_ros.dataset.time import to_ns
 from lk_dataset_ros.errors import CapabilityError, KeyNotFoundError, MessageFormatError
 from lk_dataset_ros.message import Batch, Columns, builtin_schema, codec_for, type_name_of
@@ -34,6 +35,9 @@ class Database(ABC):
     `iterate_serialized`; the rest follows from these and may be overridden by something faster.
     """
 
+    #: Name under which `Dataset.create` knows it.
+    kind: ClassVar[str] = ''
+
     can_read: bool = True
     can_write: bool = True
     #: What is written survives the process.
@@ -42,6 +46,24 @@ class Database(ABC):
     is_live: bool = False
     #: Reading a span of time costs less than reading everything.
     can_seek_time: bool = False
+
+    @classmethod
+    def recognises(cls, location: str) -> bool:
+        """Tell whether what is at a location (a path or a URL) is of this kind."""
+        del location
+        return False
+
+    @classmethod
+    def open(cls, location: str, mode: Literal['r', 'w'], **options: Any) -> Database:
+        """Open what is at a location for reading, or make something new there.
+
+        Args:
+            location: A path or a URL.
+            mode: `r` or `w`.
+            options: Of this kind of database.
+        """
+        del mode, options
+        raise CapabilityError(f'{cls.__name__} has no location: it cannot be opened at {location}')
 
     @property
     def name(self) -> str:
@@ -177,6 +199,15 @@ class Database(ABC):
         """Return the log times of a key's messages, int64 nanoseconds, shape (n,)."""
         return np.array([item.log_time_ns for item in self.iterate_serialized([key])], np.int64)
 
+    def heads(self, key: str, start_ns: int | None = None, stop_ns: int | None = None) -> Heads:
+        """Return times, sequence numbers and sizes of a key's messages, decoding none."""
+        found = [
+            (each.log_time_ns, each.publish_time_ns, each.sequence, len(each.cdr))
+            for each in self.iterate_serialized([key], start_ns, stop_ns)
+        ]
+        log, sent, sequence, size = np.array(found, np.int64).reshape(-1, 4).T
+        return Heads(log, sent, sequence.astype(np.uint32), size)
+
     def batches(
         self, key: str, start_ns: int | None = None, stop_ns: int | None = None
     ) -> Iterator[tuple[Batch, NDArray[np.int64]]]:
@@ -199,6 +230,7 @@ class Database(ABC):
         fields: Sequence[str] | None = None,
         start_ns: int | None = None,
         stop_ns: int | None = None,
+        every: int = 1,
     ) -> Columns:
         """Return a key's messages as arrays, one per field path.
 
@@ -207,6 +239,7 @@ class Database(ABC):
             fields: Field paths that are wanted; all when left out. Others are not copied.
             start_ns: First log time.
             stop_ns: First log time that is left out.
+            every: Take every n-th message, the first one included.
 
         Raises:
             KeyNotFoundError: If the key is not there.
@@ -214,7 +247,8 @@ class Database(ABC):
         """
         codec = codec_for(self.topic(key).schema)
         try:
-            return Columns.from_batches(self.batches(key, start_ns, stop_ns), codec, fields)
+            columns = Columns.from_batches(self.batches(key, start_ns, stop_ns), codec, fields)
+            return columns if every == 1 else columns.every(every)
         except MessageFormatError as error:
             raise MessageFormatError(f'{self.name}, {key}: {error}') from error
 

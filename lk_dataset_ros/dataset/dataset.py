@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from lk_dataset_ros.comparison import DatasetComparison
     from lk_dataset_ros.dataset.database import Database
-    from lk_dataset_ros.dataset.records import SerializedMessage, Topic
+    from lk_dataset_ros.dataset.records import Heads, SerializedMessage, Topic
     from lk_dataset_ros.message import Columns, Schema
 
 _LOG = logging.getLogger('lk_dataset_ros.Dataset')
@@ -195,6 +195,7 @@ class Dataset:
         fields: Sequence[str] | None = None,
         start_ns: int | None = None,
         stop_ns: int | None = None,
+        every: int = 1,
     ) -> Columns:
         """Return a key's messages as arrays, one per field path.
 
@@ -203,8 +204,15 @@ class Dataset:
             fields: Field paths that are wanted; all when left out. Others are not copied.
             start_ns: First log time.
             stop_ns: First log time that is left out.
+            every: Take every n-th message, the first one included.
         """
-        return self._source.columns(key, fields=fields, start_ns=start_ns, stop_ns=stop_ns)
+        return self._source.columns(
+            key, fields=fields, start_ns=start_ns, stop_ns=stop_ns, every=every
+        )
+
+    def heads(self, key: str, start_ns: int | None = None, stop_ns: int | None = None) -> Heads:
+        """Return times, sequence numbers and sizes of a key's messages, decoding none."""
+        return self._source.heads(key, start_ns, stop_ns)
 
     def iterate(
         self,

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from lk_dataset_ros.message import Schema
 
 
@@ -42,3 +45,24 @@ class Topic:
     schema: Schema
     qos: str = ''
     count: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Heads:
+    """What is known of a key's messages without decoding them, in order of log time.
+
+    Attributes:
+        log_time_ns: int64, (n,): when each was received.
+        publish_time_ns: int64, (n,): when each was sent.
+        sequence: uint32, (n,): the publisher's counters, 0 where unknown.
+        size: int64, (n,): serialized bytes of each.
+    """
+
+    log_time_ns: NDArray[np.int64]
+    publish_time_ns: NDArray[np.int64]
+    sequence: NDArray[np.uint32]
+    size: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        """Return the number of messages."""
+        return len(self.log_time_ns)

@@ -9,6 +9,7 @@ from lk_dataset_ros.message.codec import (
     type_name_of,
 )
 from lk_dataset_ros.message.columns import Column, Columns
+from lk_dataset_ros.message.extras import require
 from lk_dataset_ros.message.fields import field_names, header_stamp_ns, walk
 from lk_dataset_ros.message.schema import ROS2IDL, ROS2MSG, Schema, full_type_name
 
@@ -26,6 +27,7 @@ __all__ = [
     'full_type_name',
     'header_stamp_ns',
     'new_message',
+    'require',
     'type_name_of',
     'walk',
 ]

@@ -125,6 +125,21 @@ class Columns(Mapping[str, Column]):
         unordered = cls(columns, log_time_ns, stamp_ns)
         return unordered.in_log_order()
 
+    def every(self, step: int) -> Columns:
+        """Return every n-th message, the first one included.
+
+        Raises:
+            ValueError: If the step is not positive.
+        """
+        if step < 1:
+            raise ValueError(f'every {step}-th message cannot be taken; 1 and more can')
+        columns: dict[str, Column] = {}
+        for path, column in self._columns.items():
+            keep = np.flatnonzero(column.rows % step == 0)
+            columns[path] = _rows_of(column, keep, column.rows[keep] // step)
+        stamps = None if self.stamp_ns is None else self.stamp_ns[::step]
+        return Columns(columns, self.log_time_ns[::step], stamps)
+
     def in_log_order(self) -> Columns:
         """Return the same in order of log time."""
         times = self.log_time_ns
@@ -205,12 +220,17 @@ def _sorted_by_row(column: Column, place: NDArray[np.int64]) -> Column:
     """Return a column whose message i is now message place[i]."""
     rows = place[column.rows]
     order = np.argsort(rows, kind='stable')
+    return _rows_of(column, order, rows[order])
+
+
+def _rows_of(column: Column, chosen: NDArray[np.int64], rows: NDArray[np.int64]) -> Column:
+    """Return the chosen rows of a column, now rows of the messages `rows`."""
     if column.offsets is None:
-        return Column(column.values[order], rows[order])
-    lengths = np.diff(column.offsets)[order]
+        return Column(column.values[chosen], rows)
+    lengths = np.diff(column.offsets)[chosen]
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    starts = np.repeat(column.offsets[:-1][order] - offsets[:-1], lengths)
-    return Column(column.values[starts + np.arange(offsets[-1])], rows[order], offsets)
+    starts = np.repeat(column.offsets[:-1][chosen] - offsets[:-1], lengths)
+    return Column(column.values[starts + np.arange(offsets[-1])], rows, offsets)
 
 
 def _declared(leaves: Iterable[tuple[str, Any]], layout: Layout) -> Iterator[tuple[str, Any]]:
