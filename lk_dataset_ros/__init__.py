@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         Dataset,
         McapDatabase,
         MemoryDatabase,
+        PickleDatabase,
     )
     from lk_dataset_ros.errors import LkError
     from lk_dataset_ros.message import Columns, Schema, new_message
@@ -37,6 +38,7 @@ _HOMES = {
     'McapDatabase': 'dataset',
     'MemoryDatabase': 'dataset',
     'Output': 'component',
+    'PickleDatabase': 'dataset',
     'Schema': 'message',
     'new_message': 'message',
     'option': 'component',
@@ -57,6 +59,7 @@ __all__ = [
     'McapDatabase',
     'MemoryDatabase',
     'Output',
+    'PickleDatabase',
     'Schema',
     'new_message',
     'option',

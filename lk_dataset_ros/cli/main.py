@@ -17,6 +17,11 @@ from lk_dataset_ros.errors import LkError
 VERBS = {
     'ab': 'Run original against compiled, from a specification.',
     'compare': 'Compare two bags.',
+    'convert': 'Write a dataset as another kind, or with other compression.',
+    'export': 'Write a dataset in a format that people train from.',
+    'info': 'Tell what is in a bag: topics, rates, gaps, drops, ranges.',
+    'merge': 'Make one dataset of several, in order of time.',
+    'slice': 'Cut out a span of time, or some topics.',
 }
 
 

@@ -1,7 +1,7 @@
 """Datasets: the front end, the databases behind it, the engines that record and play."""
 
 from lk_dataset_ros.dataset.database import Database
-from lk_dataset_ros.dataset.databases import McapDatabase, MemoryDatabase
+from lk_dataset_ros.dataset.databases import McapDatabase, MemoryDatabase, PickleDatabase
 from lk_dataset_ros.dataset.dataset import Dataset
 from lk_dataset_ros.dataset.playback import (
     Action,
@@ -24,6 +24,7 @@ __all__ = [
     'Heads',
     'McapDatabase',
     'MemoryDatabase',
+    'PickleDatabase',
     'Publish',
     'PublishClock',
     'SerializedMessage',

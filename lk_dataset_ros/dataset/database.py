@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
+from lk_dataset_ros.dataset.batching import Thinning, batches_of, cut
 from lk_dataset_ros.dataset.records import Heads
 from lk_dataset_ros.dataset.time import to_ns
 from lk_dataset_ros.errors import CapabilityError, KeyNotFoundError, MessageFormatError
-from lk_dataset_ros.message import Batch, Columns, builtin_schema, codec_for, type_name_of
+from lk_dataset_ros.message import ColumnBuilder, Columns, builtin_schema, codec_for, type_name_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -20,11 +21,11 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from lk_dataset_ros.dataset.records import SerializedMessage, Topic
-    from lk_dataset_ros.message import Schema
+    from lk_dataset_ros.message import Batch, Schema
 
 
-#: Bytes of serialized messages that are decoded at once.
-BATCH_BYTES = 32 * 1024 * 1024
+#: A bag may lie about how many messages it has; more than these are not prepared for.
+MAX_EXPECTED = 2**28
 
 
 class Database(ABC):
@@ -211,17 +212,11 @@ class Database(ABC):
     def batches(
         self, key: str, start_ns: int | None = None, stop_ns: int | None = None
     ) -> Iterator[tuple[Batch, NDArray[np.int64]]]:
-        """Yield a key's serialized messages in batches, each with its log times."""
-        part: list[SerializedMessage] = []
-        size = 0
-        for message in self.iterate_serialized([key], start_ns, stop_ns):
-            part.append(message)
-            size += len(message.cdr)
-            if size > BATCH_BYTES:
-                yield _batch_of(part)
-                part, size = [], 0
-        if part:
-            yield _batch_of(part)
+        """Yield a key's serialized messages in batches, each with its log times.
+
+        The buffer of a batch may be used again for the next one: copy what has to last.
+        """
+        yield from batches_of(self.iterate_serialized([key], start_ns, stop_ns))
 
     def columns(
         self,
@@ -234,23 +229,90 @@ class Database(ABC):
     ) -> Columns:
         """Return a key's messages as arrays, one per field path.
 
+        Fields that take more than 4 KiB of a message (an image's pixels) are not copied: they are
+        read when they are asked for, here in `fields` or later in the columns.
+
         Args:
             key: Topic name.
-            fields: Field paths that are wanted; all when left out. Others are not copied.
+            fields: Field paths that are wanted, a message's standing for all below it; all when
+                left out.
             start_ns: First log time.
             stop_ns: First log time that is left out.
             every: Take every n-th message, the first one included.
 
         Raises:
-            KeyNotFoundError: If the key is not there.
+            KeyNotFoundError: If the key is not there, or its type has no such field.
             MessageFormatError: If a message is not of the key's type.
+            ValueError: If `every` is not positive.
         """
-        codec = codec_for(self.topic(key).schema)
+        if every < 1:
+            raise ValueError(f'every {every}-th message cannot be taken; 1 and more can')
+        thinning = Thinning(every)
+        columns = self._columns(key, fields, start_ns, stop_ns, thinning)
+        if thinning.is_in_order:
+            return columns
+        return self._columns(key, fields, start_ns, stop_ns, Thinning(1)).every(every)
+
+    def _columns(
+        self,
+        key: str,
+        fields: Sequence[str] | None,
+        start_ns: int | None,
+        stop_ns: int | None,
+        thinning: Thinning,
+    ) -> Columns:
+        topic = self.topic(key)
+        batches = self.batches(key, start_ns, stop_ns)
         try:
-            columns = Columns.from_batches(self.batches(key, start_ns, stop_ns), codec, fields)
-            return columns if every == 1 else columns.every(every)
+            return Columns.from_batches(
+                thinning.of(batches),
+                codec_for(topic.schema),
+                fields,
+                expected=-(-min(topic.count, MAX_EXPECTED) // thinning.every),
+                load=lambda paths: self.columns(
+                    key, fields=paths, start_ns=start_ns, stop_ns=stop_ns, every=thinning.every
+                ),
+            )
         except MessageFormatError as error:
             raise MessageFormatError(f'{self.name}, {key}: {error}') from error
+
+    def column_batches(
+        self,
+        key: str,
+        *,
+        fields: Sequence[str] | None = None,
+        start_ns: int | None = None,
+        stop_ns: int | None = None,
+        max_bytes: int = 64 * 1024 * 1024,
+    ) -> Iterator[Columns]:
+        """Yield a key's messages as columns of bounded size, for what exceeds the memory.
+
+        Args:
+            key: Topic name.
+            fields: Field paths that are wanted; all when left out, but for the heavy ones.
+            start_ns: First log time.
+            stop_ns: First log time that is left out.
+            max_bytes: Serialized bytes of the messages in one of the columns; a single message
+                may be larger.
+
+        Yields:
+            Columns in the order in which the messages are stored, each in order of log time.
+        """
+        codec = codec_for(self.topic(key).schema)
+        builder, size = ColumnBuilder(codec, fields), 0
+        try:
+            for batch, times in self.batches(key, start_ns, stop_ns):
+                for part, part_times in cut(batch, times, max_bytes):
+                    part_size = int(part.length.sum())
+                    if size and size + part_size > max_bytes:
+                        yield Columns.from_builder(builder)
+                        builder, size = ColumnBuilder(codec, fields), 0
+                    builder.add(part, part_times)
+                    size += part_size
+        except MessageFormatError as error:
+            raise MessageFormatError(f'{self.name}, {key}: {error}') from error
+        if size:
+            yield Columns.from_builder(builder)
 
     def check_readable(self) -> None:
         """Raise a CapabilityError if this database cannot be read."""
@@ -274,11 +336,3 @@ class Database(ABC):
     ) -> None:
         """Close."""
         self.close()
-
-
-def _batch_of(messages: list[SerializedMessage]) -> tuple[Batch, NDArray[np.int64]]:
-    length = np.array([len(message.cdr) for message in messages], np.int64)
-    buffer = np.frombuffer(b''.join(message.cdr for message in messages), np.uint8)
-    start = np.concatenate([[0], np.cumsum(length)[:-1]]).astype(np.int64)
-    times = np.array([message.log_time_ns for message in messages], np.int64)
-    return Batch(buffer, start, length), times

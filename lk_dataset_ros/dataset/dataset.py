@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from lk_dataset_ros.dataset.databases import McapDatabase, MemoryDatabase
-from lk_dataset_ros.dataset.time import to_ns
-from lk_dataset_ros.errors import CapabilityError, LkError
+from lk_dataset_ros.dataset import plain, selection
+from lk_dataset_ros.dataset.databases import MemoryDatabase, PickleDatabase, registry
+from lk_dataset_ros.dataset.fan_out import FanOut
+from lk_dataset_ros.dataset.time import NS_PER_S, bound_ns
+from lk_dataset_ros.errors import CapabilityError, DatasetError
+from lk_dataset_ros.message import builtin_schema, codec_for, type_name_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from os import PathLike
     from types import TracebackType
 
@@ -21,6 +25,7 @@ if TYPE_CHECKING:
 
     from lk_dataset_ros.comparison import DatasetComparison
     from lk_dataset_ros.dataset.database import Database
+    from lk_dataset_ros.dataset.fan_out import Failure
     from lk_dataset_ros.dataset.records import Heads, SerializedMessage, Topic
     from lk_dataset_ros.message import Columns, Schema
 
@@ -31,7 +36,8 @@ class Dataset:
     """Messages by key (a topic name) and time.
 
     Made like a logger: writes go to every database behind it that can be written, reads come
-    from the first that can be read.
+    from the first that can be read. A database that fails is reported, once per kind of failure,
+    and remembered in `failures`; the others go on.
 
         >>> dataset = Dataset.create('memory')
         >>> dataset.write('/count', new_message('std_msgs/msg/Int32'), timestamp=1.5)
@@ -44,41 +50,59 @@ class Dataset:
 
     def __init__(self, *databases: Database) -> None:
         self.databases: tuple[Database, ...] = databases or (MemoryDatabase(),)
+        self._fan_out = FanOut()
+        self._declared: dict[str, tuple[Schema, str]] = {}
+        #: Keys that each database has taken.
+        self._taken: list[set[str]] = [set() for _ in self.databases]
 
     @classmethod
     def create(
-        cls, kind: Literal['memory', 'mcap'], path: str | PathLike[str] | None = None
+        cls, kind: str, location: str | PathLike[str] | None = None, **options: Any
     ) -> Dataset:
         """Make a new dataset over one database.
 
         Args:
-            kind: `memory`, or `mcap` for a rosbag2 bag.
-            path: Where, for a kind that is stored; it must not exist.
+            kind: `memory`, `pickle`, `mcap` (a rosbag2 bag), `reductstore`, `foxglove`, or one
+                that another package brings.
+            location: A path where nothing is yet, or a URL; `memory` has none.
+            options: Of the kind, such as `compression` of `mcap`.
 
         Raises:
             BagExistsError: If there is something at the path.
-            ValueError: If the kind is unknown, or a path is missing.
+            DatasetError: If the kind or an option is unknown, or the location is missing.
+            CapabilityError: If another package's database cannot be loaded.
         """
-        if kind == 'memory':
-            return cls(MemoryDatabase())
-        if kind == 'mcap':
-            if path is None:
-                raise ValueError('a dataset of kind mcap needs a path')
-            return cls(McapDatabase(path, 'w'))
-        raise ValueError(f'there is no kind of database {kind!r}; there is memory, mcap')
+        return cls(registry.make(kind, location, **options))
 
     @classmethod
-    def load(cls, path: str | PathLike[str]) -> Dataset:
-        """Open what is at a path: a rosbag2 directory or a bare `.mcap` file.
+    def load(cls, location: str | PathLike[str], **options: Any) -> Dataset:
+        """Open what is at a path or URL, with the first kind of database that recognises it.
+
+        Args:
+            location: A rosbag2 folder, an `.mcap`, `.db3` or `.pkl` file, a URL.
+            options: Of the kind of database.
 
         Raises:
-            BagNotFoundError: If there is nothing.
-            BagFormatError: If it cannot be read.
+            BagNotFoundError: If there is nothing at the path.
+            DatasetFormatError: If no kind of database recognises it.
+            LkError: If it cannot be read.
         """
-        dataset = cls(McapDatabase(path, 'r'))
+        dataset = cls(registry.open_existing(location, **options))
         for warning in dataset.warnings:
-            _LOG.warning(warning)
+            _LOG.warning('%s', warning)
         return dataset
+
+    @staticmethod
+    def from_dict(
+        content: Mapping[str, Mapping[str, Any]], *, into: Dataset | None = None
+    ) -> Dataset:
+        """Make a dataset of plain Python and NumPy; `lk_dataset_ros.dataset.plain` has the form.
+
+        Raises:
+            DatasetFormatError: If the structure is not that of a dataset.
+            MessageTypeError: If a message does not fit its type.
+        """
+        return plain.from_dict(content, Dataset() if into is None else into)
 
     @property
     def name(self) -> str:
@@ -101,9 +125,15 @@ class Dataset:
         """Make an empty dataset in memory."""
         return Dataset(MemoryDatabase())
 
+    @property
+    def failures(self) -> tuple[Failure, ...]:
+        """What failed with one database while others went on, one entry per kind of failure."""
+        return self._fan_out.failures
+
     def declare(self, key: str, schema: Schema, qos: str = '') -> None:
         """Announce a key and its type, for types that are not common ROS 2 types."""
-        self._for_each(lambda database: database.declare(key, schema, qos))
+        self._writing('declare', lambda index: self._declare(index, key, schema, qos))
+        self._declared.setdefault(key, (schema, qos))
 
     def write(
         self, key: str, value: Any, timestamp: Any = None, *, timestamp_ns: int | None = None
@@ -118,12 +148,17 @@ class Dataset:
 
         Raises:
             MessageTypeError: If the message is not of the key's type.
-            LkError: If no database took it.
+            BagTimeError: If the time is none, or beyond 64 bits.
+            Exception: What the first database raised, if none took it.
         """
-        if timestamp is not None:
-            timestamp_ns = to_ns(timestamp)
-        time_ns = time.time_ns() if timestamp_ns is None else timestamp_ns
-        self._for_each(lambda database: database.write(key, value, timestamp_ns=time_ns))
+        time_ns = bound_ns('timestamp', timestamp, timestamp_ns)
+        known = self._declared.get(key) or self._known(key)
+        if known is None:
+            self.declare(key, builtin_schema(type_name_of(value)))
+            known = self._declared[key]
+        # Encoded once, whatever the number of databases.
+        cdr = codec_for(known[0]).encode(value)
+        self.write_serialized(key, cdr, time.time_ns() if time_ns is None else time_ns)
 
     def write_serialized(
         self,
@@ -134,27 +169,35 @@ class Dataset:
         sequence: int = 0,
     ) -> None:
         """Store a serialized message of a declared key in every database."""
-        self._for_each(
-            lambda database: database.write_serialized(
-                key, cdr, log_time_ns, publish_time_ns, sequence
-            )
-        )
 
-    def _for_each(self, action: Any) -> None:
-        """Do something with each database; a failing one does not stop the others."""
-        failed: list[LkError] = []
-        writable = [database for database in self.databases if database.can_write]
-        for database in writable:
-            try:
-                action(database)
-            except LkError as error:
-                failed.append(error)
+        def write(index: int) -> None:
+            database = self.databases[index]
+            if key not in self._taken[index] and key in self._declared:
+                self._declare(index, key, *self._declared[key])
+            database.write_serialized(key, cdr, log_time_ns, publish_time_ns, sequence)
+
+        self._writing('write', write)
+
+    def _declare(self, index: int, key: str, schema: Schema, qos: str) -> None:
+        self.databases[index].declare(key, schema, qos)
+        self._taken[index].add(key)
+
+    def _known(self, key: str) -> tuple[Schema, str] | None:
+        """Return what a database has known of a key before it came behind this front."""
+        for database in self.databases:
+            if not database.can_write:
+                continue
+            with contextlib.suppress(Exception):  # One that fails is reported when written to.
+                topic = database.topics()[key]
+                self._declared[key] = (topic.schema, topic.qos)
+                return self._declared[key]
+        return None
+
+    def _writing(self, action: str, call: Callable[[int], object]) -> None:
+        writable = [index for index, database in enumerate(self.databases) if database.can_write]
         if not writable:
             raise CapabilityError(f'no database of this dataset can be written: {self!r}')
-        if len(failed) == len(writable):
-            raise failed[0]
-        for each in failed:
-            _LOG.error('%s', each)
+        self._fan_out.each(action, self.databases, writable, call)
 
     def keys(self) -> list[str]:
         """Return the keys."""
@@ -193,6 +236,8 @@ class Dataset:
         key: str,
         *,
         fields: Sequence[str] | None = None,
+        start: Any = None,
+        stop: Any = None,
         start_ns: int | None = None,
         stop_ns: int | None = None,
         every: int = 1,
@@ -202,13 +247,23 @@ class Dataset:
         Args:
             key: Topic name.
             fields: Field paths that are wanted; all when left out. Others are not copied.
-            start_ns: First log time.
-            stop_ns: First log time that is left out.
+            start: First log time, float seconds or a ROS time.
+            stop: First log time that is left out.
+            start_ns: First log time in nanoseconds, instead of `start`.
+            stop_ns: In nanoseconds, instead of `stop`.
             every: Take every n-th message, the first one included.
         """
         return self._source.columns(
-            key, fields=fields, start_ns=start_ns, stop_ns=stop_ns, every=every
+            key,
+            fields=fields,
+            start_ns=bound_ns('start', start, start_ns),
+            stop_ns=bound_ns('stop', stop, stop_ns),
+            every=every,
         )
+
+    def column_batches(self, key: str, **options: Any) -> Iterator[Columns]:
+        """Yield a key's messages as columns of bounded size; see `Database.column_batches`."""
+        return self._source.column_batches(key, **options)
 
     def heads(self, key: str, start_ns: int | None = None, stop_ns: int | None = None) -> Heads:
         """Return times, sequence numbers and sizes of a key's messages, decoding none."""
@@ -232,6 +287,103 @@ class Dataset:
         """Yield serialized messages in order of log time."""
         return self._source.iterate_serialized(keys, start_ns, stop_ns)
 
+    def combine(
+        self, *others: Dataset, prefixes: Sequence[str] | None = None, into: Dataset | None = None
+    ) -> Dataset:
+        """Put this and other datasets into one, in order of log time.
+
+        A key that several of them have becomes one, if its type is the same.
+
+            both = Dataset.combine(left, right, prefixes=['/left', '/right'])
+
+        Args:
+            others: The other datasets.
+            prefixes: What to put before the keys of each dataset, '' for nothing.
+            into: Where to; a new dataset in memory when left out.
+
+        Raises:
+            MessageTypeError: If a key has different types; nothing has been written then.
+            DatasetError: If there is not one prefix for each dataset.
+        """
+        datasets = [self, *others]
+        return selection.combine(datasets, prefixes, _target(into, datasets))
+
+    def slice(
+        self,
+        start: Any = None,
+        stop: Any = None,
+        *,
+        keys: Sequence[str] | None = None,
+        start_ns: int | None = None,
+        stop_ns: int | None = None,
+        latched: bool = False,
+        into: Dataset | None = None,
+    ) -> Dataset:
+        """Return what lies within a span of log time.
+
+        Args:
+            start: First log time, float seconds or a ROS time; the first there is if left out.
+            stop: First log time that is left out; takes all to the end if left out.
+            keys: Keys that are taken, all when left out.
+            start_ns: Nanoseconds, instead of `start`.
+            stop_ns: Nanoseconds, instead of `stop`.
+            latched: Keep what was sent before the start on keys with durability transient local
+                and a subscriber that comes at the start would still get (`/tf_static`); it gets
+                the start as log time.
+            into: Where to; a new dataset in memory when left out.
+
+        Raises:
+            KeyNotFoundError: If a key is not there.
+            DatasetError: If it stops before it starts.
+        """
+        first_ns, end_ns = bound_ns('start', start, start_ns), bound_ns('stop', stop, stop_ns)
+        target = _target(into, [self])
+        return selection.slice_of(self, keys, first_ns, end_ns, latched=latched, into=target)
+
+    def sample(
+        self,
+        n: int | None = None,
+        *,
+        every: int | None = None,
+        seed: int | None = None,
+        keys: Sequence[str] | None = None,
+        into: Dataset | None = None,
+    ) -> Dataset:
+        """Return some messages of each key, in order of time.
+
+        Args:
+            n: How many of each key, taken at random, none twice; all where there are fewer.
+            every: Every n-th of each key instead, the first one included.
+            seed: The same seed takes the same messages.
+            keys: Keys that are taken, all when left out.
+            into: Where to; a new dataset in memory when left out.
+
+        Raises:
+            KeyNotFoundError: If a key is not there.
+            DatasetError: If neither or both of `n` and `every` are given, or one is no count.
+        """
+        if every is None and n is not None:
+            target = _target(into, [self])
+            return selection.random_sample(self, keys, n, seed=seed, into=target)
+        if every is None or n is not None or seed is not None:
+            raise DatasetError('give n (random messages, perhaps with a seed) or every, not both')
+        return selection.every_nth(self, keys, every, into=_target(into, [self]))
+
+    def to_dict(self) -> dict[str, dict[str, Any]]:
+        """Return everything as plain Python and NumPy; `lk_dataset_ros.dataset.plain` has it."""
+        return plain.to_dict(self)
+
+    def to_pickle(self, path: str | PathLike[str]) -> None:
+        """Write everything to a new `.pkl` file; `Dataset.load` reads it.
+
+        Raises:
+            BagExistsError: If there is something at the path.
+            BagWriteError: If it cannot be written; then there is nothing.
+        """
+        pickled = PickleDatabase(path, 'w')
+        self.combine(into=Dataset(pickled))
+        pickled.close()
+
     def compare(self, other: Dataset, **options: Any) -> DatasetComparison:
         """Compare with another dataset; see `lk_dataset_ros.comparison.compare`."""
         from lk_dataset_ros.comparison import compare  # noqa: PLC0415
@@ -247,14 +399,23 @@ class Dataset:
         return diffdiff(self, other, path, **options)
 
     def flush(self) -> None:
-        """Hand everything written so far to the storages."""
-        for database in self.databases:
-            database.flush()
+        """Hand everything written so far to the storages.
+
+        Raises:
+            Exception: What the first one raised, if all failed.
+        """
+        self._all('flush', lambda index: self.databases[index].flush())
 
     def close(self) -> None:
-        """Finish every database."""
-        for database in self.databases:
-            database.close()
+        """Finish every database, whatever happens to another one.
+
+        Raises:
+            Exception: What the first one raised, if all failed.
+        """
+        self._all('close', lambda index: self.databases[index].close())
+
+    def _all(self, action: str, call: Callable[[int], object]) -> None:
+        self._fan_out.each(action, self.databases, range(len(self.databases)), call)
 
     def __getitem__(self, key: str) -> list[Any]:
         """Return all messages of a key."""
@@ -290,13 +451,25 @@ class Dataset:
         self.close()
 
     def __repr__(self) -> str:
-        """Tell keys, types and counts."""
+        """Tell keys, types, counts and duration, as far as they can be read."""
         names = ', '.join(database.name for database in self.databases)
-        readable = [database for database in self.databases if database.can_read]
-        if not readable:
-            return f'<Dataset {names}>'
-        topics = ', '.join(
-            f'{topic.name} {topic.schema.name} {topic.count}'
-            for topic in readable[0].topics().values()
-        )
-        return f'<Dataset {names}: {topics or "empty"}>'
+        content = ''
+        # A text for the debugger must come whatever state the databases are in.
+        with contextlib.suppress(Exception):
+            topics = self._source.topics().values()
+            content = ', '.join(f'{each.name} {each.schema.name} {each.count}' for each in topics)
+            content = f': {content or "empty"}'
+            span = self._source.time_range_ns()
+            if span is not None:
+                content += f'; {(span[1] - span[0]) / NS_PER_S:.3f} s'
+        return f'<Dataset {names}{content}>'
+
+
+def _target(into: Dataset | None, sources: Sequence[Dataset]) -> Dataset:
+    if into is None:
+        return Dataset()
+    if any(
+        mine is theirs for each in sources for mine in into.databases for theirs in each.databases
+    ):
+        raise DatasetError(f'{into!r} cannot be copied into itself')
+    return into

@@ -11,178 +11,94 @@ the 4-byte encapsulation header, strings carry their terminating zero.
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rosbags.interfaces import Nodetype
 
 from lk_dataset_ros.errors import MessageFormatError
+from lk_dataset_ros.message.batch import Batch, fill, gather
+from lk_dataset_ros.message.definition import STRINGS
+from lk_dataset_ros.message.plan import Plan
+from lk_dataset_ros.message.target import Piece
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
+    from lk_dataset_ros.message.target import Target
+
     Fields = Sequence[tuple[str, Any]]
 
 ENCAPSULATION = 4
-#: Runs of places shorter than this on average are read place by place.
-_LEAST_RUN = 16
-_STRING_TYPES = ('string', 'wstring')
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Serialized messages of one type.
-
-    Attributes:
-        buffer: uint8: bytes that hold the messages.
-        start: int64, (n,): where each message (its encapsulation header) starts.
-        length: int64, (n,): bytes of each message, header included.
-    """
-
-    buffer: NDArray[np.uint8]
-    start: NDArray[np.int64]
-    length: NDArray[np.int64]
-
-    def __len__(self) -> int:
-        """Return the number of messages."""
-        return len(self.start)
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """A field's values in some of the messages; as `Column`, which is made of pieces.
-
-    Attributes:
-        values: Values, first axis = message, or all values if they vary in length.
-        rows: int64, (n,): the message of each row.
-        lengths: int64, (n,): number of values in each row, None for a fixed shape.
-    """
-
-    values: NDArray[Any]
-    rows: NDArray[np.int64]
-    lengths: NDArray[np.int64] | None = None
+#: Some writers leave this much room behind a message for each wstring in it.
+WIDE_EXCESS = 8
+#: Strings that lie this close together are decoded at once.
+_DENSE = 64
 
 
 def decode(
     batch: Batch,
     definition: Callable[[str], Fields],
     type_name: str,
-    wanted: Callable[[str], bool],
-) -> dict[str, list[Piece]]:
+    target: Target,
+    first: int = 0,
+) -> None:
     """Decode the wanted fields of all messages of a batch.
 
     Args:
         batch: The messages.
         definition: Gives field names and nodes of a type.
         type_name: Type of the messages.
-        wanted: Tells whether a field path is wanted.
+        target: Takes the fields.
+        first: Row of the first message.
 
     Raises:
         MessageFormatError: Naming the first message that is not of the type.
     """
-    pieces: dict[str, list[Piece]] = {}
-    rows = np.arange(len(batch), dtype=np.int64)
+    batch = batch.brought_together()
+    if target.plan is not None and target.plan.fits(batch):
+        target.plan.read(batch, target, first)
+        return
+    rows = np.arange(first, first + len(batch), dtype=np.int64)
     short = batch.length < ENCAPSULATION
     if short.any():
         raise _broken(type_name, rows[short][0], 'is shorter than its encapsulation header')
-    kinds = gather(batch.buffer, batch.start, np.dtype('>u2'))
-    known = (kinds == 0) | (kinds == 1)
-    if not known.all():
-        raise _broken(type_name, rows[~known][0], 'has an encapsulation that is not plain CDR')
+    kinds = gather(batch.buffer, batch.start, np.dtype('>u2'), runs=batch.runs)
     for kind, order in ((1, '<'), (0, '>')):
-        chosen = rows[kinds == kind]
-        if not len(chosen):
+        same = kinds == kind
+        whole = bool(same.all())
+        if not same.any():
             continue
-        reader = _Reader(
-            batch.buffer,
-            chosen,
-            batch.start[chosen] + ENCAPSULATION,
-            batch.length[chosen] - ENCAPSULATION,
-            _Sink(definition, type_name, wanted, order, pieces),
-        )
-        reader._may_wait = True  # noqa: SLF001
+        chosen = batch
+        if not whole:
+            chosen = Batch(batch.buffer, batch.start[same], batch.length[same])
+        reader = _Reader(chosen, rows[same], _Job(definition, type_name, order, target))
+        if whole and batch.size is not None and batch.runs is not None:
+            reader.plan = Plan(batch.size, [(0, kind.to_bytes(2, 'big'))])
+        reader.whole = whole
         reader.struct(definition(type_name), '')
         reader.finish()
         reader.fill()
-    return pieces
-
-
-Runs = list[tuple[int, int, int]]
-
-
-def runs_of(where: NDArray[np.int64]) -> Runs | None:
-    """Split ascending places into runs of equal distance: `(first, end, distance)`.
-
-    Returns:
-        None where there are so many that reading run by run would not pay.
-    """
-    if len(where) < 2:
-        return [(0, len(where), 0)]
-    distance = np.diff(where)
-    ends = np.flatnonzero(np.diff(distance)) + 2
-    if len(ends) > len(where) // _LEAST_RUN or int(distance.min()) < 0:
-        return None
-    bounds = [0, *ends.tolist(), len(where)]
-    return [
-        (first, end, int(distance[first]) if end - first > 1 else 0)
-        for first, end in itertools.pairwise(bounds)
-    ]
-
-
-def gather(
-    buffer: NDArray[np.uint8],
-    where: NDArray[np.int64],
-    dtype: np.dtype[Any],
-    count: int = 1,
-    runs: Runs | None = None,
-) -> NDArray[Any]:
-    """Read `count` values of a type at each of many (unaligned) places.
-
-    Args:
-        buffer: The bytes.
-        where: int64, (n,): the places.
-        dtype: Type of the values, in their byte order.
-        count: Values at each place.
-        runs: Runs of the places, if they are known.
-
-    Returns:
-        Shape (n,) for count 1, (n, count) otherwise; in the machine's byte order.
-    """
-    size = dtype.itemsize * count
-    native = dtype.newbyteorder('=')
-    if not len(where) or not size:
-        return np.zeros((len(where), count) if count != 1 else len(where), native)
-    if runs is None:
-        windows = np.ndarray((len(buffer) - size + 1,), f'V{size}', buffer, 0, (1,))
-        found = windows[where].view(dtype).reshape(len(where), count).astype(native, copy=False)
-    else:
-        found = np.empty((len(where), count), native)
-        for first, end, distance in runs:
-            strides = (distance, dtype.itemsize)
-            found[first:end] = np.ndarray(
-                (end - first, count), dtype, buffer, int(where[first]), strides
-            )
-    values: NDArray[Any] = found[:, 0] if count == 1 else found
-    return values
+        if whole:
+            target.plan = reader.plan
+            return
+    known = (kinds == 0) | (kinds == 1)
+    if not known.all():
+        raise _broken(type_name, rows[~known][0], 'has an encapsulation that is not plain CDR')
 
 
 @dataclass(frozen=True, slots=True)
-class _Sink:
+class _Job:
     """What all readers of one batch and byte order share."""
 
     definition: Callable[[str], Fields]
     type_name: str
-    wanted: Callable[[str], bool]
     order: str
-    pieces: dict[str, list[Piece]]
-
-    def put(self, path: str, piece: Piece) -> None:
-        """Keep a piece."""
-        self.pieces.setdefault(path, []).append(piece)
+    target: Target
 
     def dtype(self, base: str) -> np.dtype[Any]:
         """Return the type of a number on the wire."""
@@ -192,30 +108,33 @@ class _Sink:
         return np.dtype(f'{self.order}{np.dtype(name).str[1:]}')
 
 
-class _Reader:
-    """Reads fields of many messages, one after the other, at a position in each."""
+_Pending = tuple['NDArray[Any]', int, np.dtype[Any]]
+#: A number where all messages agree, otherwise one for each message.
+Each = Any
 
-    def __init__(
-        self,
-        buffer: NDArray[np.uint8],
-        rows: NDArray[np.int64],
-        origin: NDArray[np.int64],
-        limit: NDArray[np.int64],
-        sink: _Sink,
-    ) -> None:
-        self._buffer = buffer
+
+class _Reader:
+    """Reads fields of many messages, one after the other, at a position in each.
+
+    Attributes:
+        whole: It reads all messages of the batch, in order.
+        plan: What later batches may agree with; None once these messages differ in layout.
+    """
+
+    def __init__(self, batch: Batch, rows: NDArray[np.int64], job: _Job) -> None:
+        self.whole = False
+        self.plan: Plan | None = None
+        self._batch = batch
         self._rows = rows
-        self._origin = origin
-        self._limit = limit
-        self._smallest = int(limit.min()) if len(limit) else 0
-        self._sink = sink
-        self._at: Any = 0
-        self._runs = runs_of(origin)
-        #: Arrays that are still to be filled: where their first value is in a message, what it is.
+        self._limit = batch.length
+        self._smallest = int(batch.length.min()) if len(batch) else 0
+        self._job = job
+        #: How many bytes may follow: the padding that some writers leave.
+        self._slack: Each = ENCAPSULATION - 1
+        #: The place in each message; alignment counts from behind the encapsulation header.
+        self._at: Each = ENCAPSULATION
+        #: Arrays that are still to be filled: their place in a message, their type on the wire.
         self._pending: list[tuple[NDArray[Any], int, np.dtype[Any]]] = []
-        self._uniform = True
-        #: Only a reader that is told to fill its arrays may put it off.
-        self._may_wait = False
 
     def struct(self, fields: Fields, prefix: str) -> None:
         """Read the fields of a message."""
@@ -224,7 +143,7 @@ class _Reader:
             if kind == Nodetype.BASE:
                 self._base(detail[0], path)
             elif kind == Nodetype.NAME:
-                self.struct(self._sink.definition(detail), f'{path}.')
+                self.struct(self._job.definition(detail), f'{path}.')
             elif kind == Nodetype.ARRAY:
                 self._array(detail[0], int(detail[1]), path)
             else:
@@ -232,200 +151,294 @@ class _Reader:
 
     def finish(self) -> None:
         """Check that the messages end here, but for padding."""
-        beyond = np.asarray(self._limit - self._at > ENCAPSULATION - 1)
+        beyond = np.asarray(self._limit - self._at > self._slack)
         if beyond.any():
             self._fail(int(beyond.argmax()), 'is longer than its definition says')
 
     def fill(self) -> None:
-        """Fill the arrays of numbers, run by run: each part of the buffer is fetched once."""
-        for first, end, distance in self._runs or ():
-            place = int(self._origin[first])
-            for found, at, dtype in self._pending:
-                shape, strides = (end - first, found.shape[1]), (distance, dtype.itemsize)
-                found[first:end] = np.ndarray(shape, dtype, self._buffer, place + at, strides)
+        """Fill the arrays of numbers that were put off."""
+        if self._pending and self._batch.runs is not None:
+            fill(self._batch.buffer, self._batch.start, self._batch.runs, self._pending)
 
     def _base(self, base: str, path: str) -> None:
-        if base in _STRING_TYPES:
-            where, lengths = self._string()
-            if self._sink.wanted(path):
-                texts = self._texts(where, lengths)
-                self._sink.put(path, Piece(texts, self._rows))
+        if base in STRINGS:
+            at, lengths = self._string(base)
+            if self._job.target.wants(path, float(np.mean(lengths))):
+                texts = self._new(path, (), np.dtype(object))
+                self._read_texts(base, at, lengths, texts, (path, (), 0))
             return
-        dtype = self._sink.dtype(base)
-        where = self._take(dtype.itemsize, dtype.itemsize)
-        if self._sink.wanted(path):
-            self._sink.put(path, Piece(self._numbers(where, dtype, 1, base), self._rows))
+        dtype = self._job.dtype(base)
+        self._numbers(self._take(dtype.itemsize, dtype.itemsize), dtype, (), base, path)
 
     def _array(self, element: Any, count: int, path: str) -> None:
         kind, detail = element
         if kind == Nodetype.NAME:
             for index in range(count):
-                self.struct(self._sink.definition(detail), f'{path}[{index}].')
-            self._put_length(path, np.full(len(self._rows), count))
-        elif detail[0] in _STRING_TYPES:
-            self._strings(np.full(len(self._rows), count), path)
+                self.struct(self._job.definition(detail), f'{path}[{index}].')
+            self._put_length(path, count)
+        elif detail[0] in STRINGS:
+            self._strings(detail[0], count, path)
         else:
-            dtype = self._sink.dtype(detail[0])
-            where = self._take(dtype.itemsize, dtype.itemsize * count)
-            if self._sink.wanted(path):
-                values = self._numbers(where, dtype, count, detail[0]).reshape(-1, count)
-                self._sink.put(path, Piece(values, self._rows))
+            dtype = self._job.dtype(detail[0])
+            at = self._take(dtype.itemsize, dtype.itemsize * count)
+            self._numbers(at, dtype, (count,), detail[0], path)
 
     def _sequence(self, element: Any, path: str) -> None:
         kind, detail = element
         counts = self._count()
         if kind == Nodetype.NAME:
-            for index in range(int(counts.max()) if len(counts) else 0):
-                there = counts > index
+            for index in range(_highest(counts)):
+                there = np.broadcast_to(np.asarray(counts > index), self._rows.shape)
                 with_it = self._subset(there)
-                with_it.struct(self._sink.definition(detail), f'{path}[{index}].')
-                self._move(there, with_it._at)  # noqa: SLF001
+                with_it.struct(self._job.definition(detail), f'{path}[{index}].')
+                self._move(there, with_it)
             self._put_length(path, counts)
-        elif detail[0] in _STRING_TYPES:
-            self._strings(counts, path)
+        elif detail[0] in STRINGS:
+            self._strings(detail[0], counts, path)
         else:
             self._number_sequence(counts, detail[0], path)
 
-    def _number_sequence(self, counts: NDArray[np.int64], base: str, path: str) -> None:
-        dtype = self._sink.dtype(base)
-        # An empty sequence is not padded to the alignment of the elements it does not have.
+    def _number_sequence(self, counts: Each, base: str, path: str) -> None:
+        dtype = self._job.dtype(base)
         at = self._at
-        start = np.broadcast_to(np.asarray(at), counts.shape)
-        padded = -(-start // dtype.itemsize) * dtype.itemsize
-        begin = np.where(counts > 0, padded, start)
-        end = begin + counts * dtype.itemsize
-        self._check(end)
-        self._set(end)
-        if not self._sink.wanted(path):
-            return
-        where = self._origin + begin
-        self._uniform = isinstance(at, int)
-        if len(counts) and (counts == counts[0]).all():
-            values = self._numbers(where, dtype, int(counts[0]), base).reshape(len(counts), -1)
-            self._sink.put(path, Piece(values, self._rows))
-            return
-        spans = [
-            self._buffer[first : first + size]
-            for first, size in zip(where.tolist(), (counts * dtype.itemsize).tolist(), strict=True)
-        ]
-        flat = np.concatenate(spans).view(dtype).astype(dtype.newbyteorder('='), copy=False)
-        values = flat != 0 if base == 'bool' else flat
-        self._sink.put(path, Piece(values, self._rows, counts))
+        # An empty sequence is not padded to the alignment of the elements it does not have.
+        padded = aligned(at, dtype.itemsize)
+        if isinstance(counts, int):
+            begin: Each = padded if counts else at
+        else:
+            begin = np.where(counts > 0, padded, at)
+        self._go_to(begin + counts * dtype.itemsize)
+        if isinstance(counts, int):
+            self._numbers(begin, dtype, (counts,), base, path)
+        elif self._job.target.wants(path, float(counts.mean()) * dtype.itemsize):
+            where = (self._batch.start + begin).tolist()
+            sizes = (counts * dtype.itemsize).tolist()
+            spans = [
+                self._batch.buffer[a : a + size] for a, size in zip(where, sizes, strict=True)
+            ]
+            flat = np.concatenate(spans).view(dtype).astype(dtype.newbyteorder('='), copy=False)
+            values = flat != 0 if base == 'bool' else flat
+            self._job.target.put(path, Piece(values, self._rows, counts))
 
-    def _strings(self, counts: NDArray[np.int64], path: str) -> None:
+    def _strings(self, base: str, counts: Each, path: str) -> None:
         """Read strings one place after the other, since each may be of another length."""
-        wanted = self._sink.wanted(path)
+        if isinstance(counts, int):
+            found = [self._string(base) for _ in range(counts)]
+            size = sum(float(np.mean(lengths)) for _, lengths in found)
+            if self._job.target.wants(path, size):
+                texts = self._new(path, (counts,), np.dtype(object))
+                for index, (at, lengths) in enumerate(found):
+                    self._read_texts(base, at, lengths, texts[:, index], (path, (counts,), index))
+                if self.plan is not None and not counts:
+                    self.plan.numbers.append((path, (0,), texts.dtype, 0, np.dtype('u1')))
+            return
         # Place k of message i is value offsets[i] + k of all values.
         offsets = np.cumsum(counts) - counts
         texts = np.empty(int(counts.sum()), dtype=object)
-        for index in range(int(counts.max()) if len(counts) else 0):
+        wanted = self._job.target.wants(path, float(counts.mean()))
+        for index in range(_highest(counts)):
             there = counts > index
             with_it = self._subset(there)
-            where, lengths = with_it._string()  # noqa: SLF001
-            self._move(there, with_it._at)  # noqa: SLF001
+            at, lengths = with_it._string(base)  # noqa: SLF001
+            self._move(there, with_it)
             if wanted:
-                texts[offsets[there] + index] = with_it._texts(where, lengths)  # noqa: SLF001
+                found_here = np.empty(len(with_it._rows), dtype=object)  # noqa: SLF001
+                with_it._read_texts(base, at, lengths, found_here, None)  # noqa: SLF001
+                texts[offsets[there] + index] = found_here
         if wanted:
-            self._sink.put(path, Piece(texts, self._rows, counts))
+            self._job.target.put(path, Piece(texts, self._rows, counts))
 
-    def _string(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return where each string's characters are, and how many without the zero."""
+    def _string(self, base: str) -> tuple[Each, Each]:
+        """Return where each string's characters are, and their bytes without the zero."""
         counts = self._count()
-        where = self._origin + self._at
-        self._uniform = isinstance(self._at, int)
-        end: Any = self._at + counts
-        self._check(end)
-        self._set(end)
-        return where, np.maximum(counts - 1, 0)
+        at = self._at
+        if base == 'wstring':
+            # UTF-16 code units of four bytes each, without a terminating zero.
+            self._go_to(at + 4 * counts)
+            self._slack = self._slack + WIDE_EXCESS
+            return at, 4 * counts
+        self._go_to(at + counts)
+        return at, max(counts - 1, 0) if isinstance(counts, int) else np.maximum(counts - 1, 0)
 
-    def _count(self) -> NDArray[np.int64]:
+    def _count(self) -> Each:
         """Read a length; one that exceeds its message is refused."""
-        where = self._take(4, 4)
-        counts = self._gather(where, np.dtype(f'{self._sink.order}u4'), 1).astype(np.int64)
-        self._check(self._at + counts)
+        at = self._take(4, 4)
+        wire = np.dtype(f'{self._job.order}u4')
+        each = self._read(at, wire, 1)[:, 0].astype(np.int64)
+        self._check(self._at + each)
+        counts = one_or_each(each)
+        if not (isinstance(counts, int) and isinstance(at, int)):
+            self.plan = None
+        elif self.plan is not None:
+            self.plan.same.append((at, np.array(counts, wire).tobytes()))
         return counts
 
-    def _take(self, alignment: int, size: int) -> Any:
+    def _take(self, alignment: int, size: int) -> Each:
         """Return where the next bytes are, and step over them."""
-        at: Any = -(-self._at // alignment) * alignment
+        at = aligned(self._at, alignment)
         self._check(at + size)
         self._at = at + size
-        self._uniform = isinstance(at, int)
-        return self._origin + at
+        return at
 
-    def _check(self, end: Any) -> None:
-        highest = end if isinstance(end, int) else int(end.max(initial=0))
-        if highest > self._smallest:
+    def _go_to(self, at: Each) -> None:
+        self._check(at)
+        self._at = one_or_each(at)
+
+    def _check(self, end: Each) -> None:
+        if _highest(end) > self._smallest:
             over = np.asarray(end > self._limit)
             if over.any():
                 self._fail(int(over.argmax()), 'is shorter than its definition needs')
 
     def _fail(self, place: int, reason: str) -> None:
-        raise _broken(self._sink.type_name, self._rows[place], reason)
-
-    def _set(self, at: Any) -> None:
-        """Set the position; one number again where all messages agree."""
-        same = len(at) > 0 and bool((at == at[0]).all())
-        self._at = int(at[0]) if same else at
+        raise _broken(self._job.type_name, self._rows[place], reason)
 
     def _subset(self, there: NDArray[np.bool_]) -> _Reader:
         """Return a reader of some of the messages, at their positions."""
         if there.all():
-            reader = _Reader(self._buffer, self._rows, self._origin, self._limit, self._sink)
-            reader._at = self._at
-            return reader
-        reader = _Reader(
-            self._buffer, self._rows[there], self._origin[there], self._limit[there], self._sink
-        )
-        reader._set(np.broadcast_to(np.asarray(self._at), there.shape)[there])
+            return self
+        part = Batch(self._batch.buffer, self._batch.start[there], self._batch.length[there])
+        reader = _Reader(part, self._rows[there], self._job)
+        self.plan = None
+        reader._at = self._at if isinstance(self._at, int) else one_or_each(self._at[there])
+        reader._slack = self._slack if isinstance(self._slack, int) else self._slack[there]
         return reader
 
-    def _move(self, there: NDArray[np.bool_], at: int | NDArray[np.int64]) -> None:
+    def _move(self, there: NDArray[np.bool_], part: _Reader) -> None:
         """Take over the positions of a subset."""
+        if part is self:
+            return
         moved = np.array(np.broadcast_to(np.asarray(self._at), there.shape), dtype=np.int64)
-        moved[there] = at
-        self._set(moved)
+        moved[there] = part._at
+        self._at = one_or_each(moved)
+        if part._slack is not self._slack:
+            slack = np.array(np.broadcast_to(np.asarray(self._slack), there.shape))
+            slack[there] = part._slack
+            self._slack = slack
 
-    def _put_length(self, path: str, counts: NDArray[np.int64]) -> None:
-        if self._sink.wanted(f'{path}.length'):
-            self._sink.put(f'{path}.length', Piece(counts, self._rows))
+    def _put_length(self, path: str, counts: Each) -> None:
+        if self._job.target.wants(f'{path}.length', 0):
+            lengths = self._new(f'{path}.length', (), np.dtype(np.int64))
+            lengths[:] = counts
+            if self.plan is not None:
+                self.plan.lengths.append((f'{path}.length', counts))
 
-    def _texts(self, where: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[Any]:
-        """Decode strings; where all are equal, as frame names mostly are, only once."""
-        texts = np.empty(len(where), dtype=object)
-        if not len(where):
-            return texts
-        length = int(lengths[0])
-        try:
-            if (lengths == length).all():
-                raw = self._gather(where, np.dtype('u1'), length).reshape(len(where), length)
-                if (raw == raw[0]).all():
-                    texts[:] = raw[0].tobytes().decode()
-                    return texts
-            data = memoryview(self._buffer)  # type: ignore[arg-type]
-            spans = zip(where.tolist(), lengths.tolist(), strict=True)
-            for place, (first, size) in enumerate(spans):
-                texts[place] = str(data[first : first + size], 'utf-8')
-        except UnicodeDecodeError as error:
-            self._fail(0, f'holds a string that is not UTF-8 ({error.reason})')
-        return texts
-
-    def _gather(self, where: NDArray[np.int64], dtype: np.dtype[Any], count: int) -> NDArray[Any]:
-        runs = self._runs if self._uniform else None
-        return gather(self._buffer, where, dtype, count, runs)
+    def _new(self, path: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
+        """Return an array for a field of these messages, known to the target already."""
+        values = self._job.target.place(path, shape, dtype) if self.whole else None
+        if values is None:
+            values = np.empty((len(self._rows), *shape), dtype)
+            self._job.target.put(path, Piece(values, self._rows))
+        return values
 
     def _numbers(
-        self, where: NDArray[np.int64], dtype: np.dtype[Any], count: int, base: str
-    ) -> NDArray[Any]:
-        if base == 'bool':
-            truth: NDArray[np.bool_] = self._gather(where, dtype, count) != 0
-            return truth
-        if self._runs is None or not self._uniform or not count or not self._may_wait:
-            return self._gather(where, dtype, count)
-        found = np.empty((len(where), count), dtype.newbyteorder('='))
-        self._pending.append((found, int(where[0] - self._origin[0]), dtype))
-        values: NDArray[Any] = found[:, 0] if count == 1 else found
+        self, at: Each, dtype: np.dtype[Any], shape: tuple[int, ...], base: str, path: str
+    ) -> None:
+        count = shape[0] if shape else 1
+        if not self._job.target.wants(path, dtype.itemsize * count):
+            return
+        kept = np.dtype(np.bool_) if base == 'bool' else dtype.newbyteorder('=')
+        values = self._new(path, shape, kept)
+        flat = values.reshape(len(values), count)
+        if self.whole and isinstance(at, int) and self._batch.runs is not None:
+            self._pending.append((flat, at, dtype))
+            if self.plan is not None:
+                self.plan.numbers.append((path, shape, kept, at, dtype))
+        else:
+            self.plan = None
+            read = self._read(at, dtype, count)
+            flat[...] = read != 0 if base == 'bool' else read
+
+    def _read(self, at: Each, dtype: np.dtype[Any], count: int) -> NDArray[Any]:
+        """Read numbers now; shape (n, count)."""
+        runs = self._batch.runs if isinstance(at, int) else None
+        values = gather(self._batch.buffer, self._batch.start + at, dtype, count, runs)
+        return values.reshape(len(self._rows), count)
+
+    def _read_texts(
+        self,
+        base: str,
+        at: Each,
+        lengths: Each,
+        texts: NDArray[Any],
+        place: tuple[str, tuple[int, ...], int] | None,
+    ) -> None:
+        """Decode strings; where all are equal, as frame names mostly are, only once.
+
+        Args:
+            base: `string` or `wstring`.
+            at: Where they are in each message.
+            lengths: Their bytes.
+            texts: Takes them.
+            place: Field path, shape and index that the texts are of, for the plan.
+        """
+        if not len(texts):
+            return
+        decode = bytes.decode if base == 'string' else partial(_wide_text, self._job.order)
+        try:
+            if isinstance(lengths, int):
+                raw = self._read(at, np.dtype('u1'), lengths)
+                if (raw == raw[0]).all():
+                    texts[:] = text = decode(raw[0].tobytes())
+                    if self.plan is not None and place is not None:
+                        self.plan.same.append((at, raw[0].tobytes()))
+                        self.plan.texts.append((*place, text))
+                    return
+                buffer, start = raw.reshape(-1), np.arange(len(texts)) * lengths
+            else:
+                buffer, start = self._batch.buffer, self._batch.start + at
+            self.plan = None
+            texts[:] = _texts_of(buffer, start, start + lengths, decode)
+        except UnicodeDecodeError as error:
+            self._fail(0, f'holds a string that is not UTF ({error.reason})')
+
+
+def _wide_text(order: str, data: bytes) -> str:
+    """Decode a wstring."""
+    units = np.frombuffer(data, f'{order}u4')
+    if (units > 0xFFFF).any():
+        raise UnicodeDecodeError('utf-16', data, 0, len(data), 'not a UTF-16 code unit')
+    return units.astype('<u2').tobytes().decode('utf-16-le')
+
+
+def _texts_of(
+    buffer: NDArray[np.uint8],
+    start: NDArray[np.int64],
+    stop: NDArray[np.int64],
+    decode: Callable[[bytes], str],
+) -> NDArray[Any]:
+    """Decode the strings of many spans."""
+    found = np.empty(len(start), dtype=object)
+    lowest, highest = int(start.min()), int(stop.max())
+    is_dense = highest - lowest < _DENSE * (int((stop - start).sum()) + len(start))
+    if is_dense and decode is bytes.decode:
+        # Slices of one decoded text are much cheaper than decoding each; true for ASCII only.
+        text = buffer[lowest:highest].tobytes().decode('latin-1')
+        spans = zip((start - lowest).tolist(), (stop - lowest).tolist(), strict=True)
+        texts = [text[a:b] for a, b in spans]
+        if ''.join(texts).isascii():
+            found[:] = texts
+            return found
+    spans = zip(start.tolist(), stop.tolist(), strict=True)
+    found[:] = [decode(buffer[a:b].tobytes()) for a, b in spans]
+    return found
+
+
+def aligned(at: Each, size: int) -> Each:
+    """Return the next places where a number of a size may stand."""
+    return -(-(at - ENCAPSULATION) // size) * size + ENCAPSULATION
+
+
+def one_or_each(values: Each) -> Each:
+    """Return one number where all messages agree."""
+    if isinstance(values, int) or not len(values):
         return values
+    first = int(values[0])
+    return first if (values == first).all() else values
+
+
+def _highest(values: Each) -> int:
+    return values if isinstance(values, int) else int(values.max(initial=0))
 
 
 def _broken(type_name: str, row: Any, reason: str) -> MessageFormatError:

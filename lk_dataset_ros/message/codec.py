@@ -1,37 +1,45 @@
 """Turn CDR bytes into messages and back, for any type whose definition is at hand.
 
-The parsing and the CDR coding are those of the `rosbags` library; this module decides which
-definition a type name stands for, gives messages default values, and names what went wrong.
+The parsing is that of ROS 2's rosidl_adapter (`.msg`) and of rosbags (IDL), the CDR coding that of
+rosbags; this package checks what they are given, and names what went wrong.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import struct
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
 from rosbags.interfaces import Nodetype
 from rosbags.serde import SerdeError
-from rosbags.typesys import (
-    Stores,
-    TypesysError,
-    get_types_from_idl,
-    get_types_from_msg,
-    get_typestore,
-)
-from rosbags.typesys.store import Typestore
 
-from lk_dataset_ros.errors import MessageFormatError, MessageTypeError
+from lk_dataset_ros.errors import LkError, MessageFormatError, MessageTypeError
+from lk_dataset_ros.message.adoption import adopters
+from lk_dataset_ros.message.common_types import builtin_schema
+from lk_dataset_ros.message.definition import EIGHT_BYTES, STRINGS, dtype_of
+from lk_dataset_ros.message.definition_idl import read_idl
+from lk_dataset_ros.message.definition_msg import read_msg
 from lk_dataset_ros.message.fields import Layout
+from lk_dataset_ros.message.message_types import message_classes
+from lk_dataset_ros.message.misfit import misfit
+from lk_dataset_ros.message.resolution import resolved
 from lk_dataset_ros.message.schema import ROS2IDL, ROS2MSG, Schema, full_type_name
+from lk_dataset_ros.message.wire import store_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-#: Refuse sequences longer than this: a flipped bit in a length must not allocate.
-MAX_SEQUENCE_LENGTH = 2**31
+    from rosbags.interfaces import Msgdef
 
-_EMPTY = {'string': '', 'wstring': '', 'bool': False, 'float32': 0.0, 'float64': 0.0}
+    from lk_dataset_ros.message.definition import TypeDefinition
+
+#: A longer definition is refused.
+MAX_TEXT: Final = 2**19
+_HEADERS: Final = (b'\x00\x00', b'\x00\x01')
+#: Bytes that may follow a message: padding, and what rclpy reckons too much in a place.
+_PADDING: Final = 3
+_EXCESS: Final = 8
 
 
 class Codec:
@@ -45,22 +53,48 @@ class Codec:
     """
 
     def __init__(self, schema: Schema) -> None:
-        self.schema = schema
-        self._store = _parse(schema)
+        name = full_type_name(schema.name)
+        self.schema = schema if schema.name == name else dataclasses.replace(schema, name=name)
+        self._types = _parse(self.schema)
+        self._nodes = {
+            each.name: [(field.name, field.node) for field in each.fields]
+            for each in self._types.values()
+        }
+        self._classes = message_classes(self._types)
         try:
-            self._store.get_msgdef(schema.name)
-        except (KeyError, TypesysError) as error:
-            raise MessageTypeError(
-                f'the definition of {schema.name} lacks the type {error}'
-            ) from error
+            self._store = store_of(self._types, self._classes)
+        except Exception as error:
+            raise MessageTypeError(f'{name} cannot be coded: {error}') from error
+        self._adopt = adopters(self._types)[name]
+
+    @cached_property
+    def _coder(self) -> Msgdef[Any]:
+        return self._store.get_msgdef(self.schema.name)
 
     @property
     def fields(self) -> dict[str, Any]:
         """Field names of the message, with the descriptions of the parser, in order."""
-        return dict(self._store.get_msgdef(self.schema.name).fields)
+        return dict(self.definition(self.schema.name))
+
+    @property
+    def message_class(self) -> type[Any]:
+        """Class of the message; see `message_class`."""
+        return self._classes[self.schema.name]
+
+    @property
+    def classes(self) -> Mapping[str, type[Any]]:
+        """Classes of the message and of all types nested in it, by full type name."""
+        return dict(self._classes)
+
+    @property
+    def constants(self) -> Mapping[str, Any]:
+        """Constants of the message type by name; nested types have theirs in their class."""
+        return self._types[self.schema.name].constants
 
     def decode(self, cdr: bytes | memoryview) -> Any:
         """Decode one message.
+
+        A string or a sequence longer than its bound is decoded, as ROS 2 does it.
 
         Args:
             cdr: Encapsulation header and payload, either endianness.
@@ -68,29 +102,45 @@ class Codec:
         Raises:
             MessageFormatError: If the bytes are not a message of this type.
         """
+        coder = self._coder
+        kind = bytes(cdr[:2])
+        if len(cdr) < 4 or kind not in _HEADERS:
+            raise self._broken(cdr, 'they do not begin with the header of plain CDR')
+        read = coder.deserialize_cdr_le if kind[1] else coder.deserialize_cdr_be
         try:
-            return self._store.deserialize_cdr(cdr, self.schema.name)
-        except (SerdeError, AssertionError, IndexError, MemoryError, OverflowError) as error:
-            raise MessageFormatError(
-                f'{len(cdr)} bytes are not a {self.schema.name}: {error}'
-            ) from error
+            message, end = read(cdr[4:], 0, coder.cls, self._store)
+        except _UNREADABLE as error:
+            raise self._broken(cdr, error) from error
+        if end + 4 + _PADDING < len(cdr) and end + 4 + self._slack(message) < len(cdr):
+            raise self._broken(cdr, f'{len(cdr) - end - 4} bytes are left over')
+        return message
 
     def encode(self, message: Any) -> bytes:
         """Encode a message: any object with the attributes of the type.
 
         Raises:
-            MessageTypeError: If the object lacks a field, or a value does not fit one.
+            MessageTypeError: If the object lacks a field, or a value does not fit one: it is out
+                of range, of another type, or longer than the bound of a string or sequence.
         """
-        name = self.schema.name
+        coder = self._coder
         try:
-            return bytes(self._store.serialize_cdr(self._adopt(message, name), name))
-        except (AttributeError, TypeError, ValueError, OverflowError, AssertionError) as error:
-            raise MessageTypeError(
-                f'{type(message).__name__} cannot be written as {name}: {error}'
-            ) from error
+            ready = message if self._adopt is None else self._adopt(message)
+            size = coder.getsize_cdr(0, ready, self._store)
+            data = bytearray(4 + size)
+            data[1] = 1
+            end = coder.serialize_cdr_le(memoryview(data)[4:], 0, ready, self._store)
+            if end != size:
+                raise ValueError(f'{end} bytes instead of {size}')
+        except LkError:
+            raise
         except Exception as error:
-            # The generated encoder reports numbers out of range as struct.error.
-            raise MessageTypeError(f'a value does not fit {name}: {error}') from error
+            # AttributeError, TypeError, ValueError, OverflowError, struct.error and SerdeError:
+            # the generated encoder has one for each kind of value.
+            reason = misfit(message, self._types, self.schema.name) or str(error)
+            raise MessageTypeError(
+                f'{type(message).__name__} cannot be written as {self.schema.name}: {reason}'
+            ) from error
+        return bytes(data)
 
     @cached_property
     def layout(self) -> Layout:
@@ -103,8 +153,8 @@ class Codec:
         for field, (kind, detail) in self.definition(name):
             path = f'{prefix}{field}'
             if kind == Nodetype.BASE:
-                if detail[0] not in ('string', 'wstring'):
-                    layout.scalars[path] = _dtype(detail[0])
+                if detail[0] not in STRINGS:
+                    layout.scalars[path] = dtype_of(detail[0])
             elif kind == Nodetype.NAME:
                 self._describe(detail, f'{path}.', layout)
             elif detail[0][0] == Nodetype.NAME:
@@ -112,103 +162,79 @@ class Codec:
                 self._describe(detail[0][1], f'{path}[].', layout)
 
     def new(self) -> Any:
-        """Make a message whose fields are zero, false or empty."""
-        return self._new(self.schema.name)
+        """Make a message whose fields have their defaults, or are zero, false or empty.
+
+        Raises:
+            MessageTypeError: If it would take more memory than 256 MiB.
+        """
+        return self._classes[self.schema.name]()
 
     def _new(self, name: str) -> Any:
-        values = {field: self._default(node) for field, node in self.definition(name)}
-        return self._store.types[name](**values)
+        return self._classes[name]()
 
     def definition(self, name: str) -> Sequence[tuple[str, Any]]:
-        """Return field names and the parser's nodes of this type or a nested one."""
-        return self._store.get_msgdef(name).fields
+        """Return field names and nodes (as rosbags has them) of this type or a nested one."""
+        return self._nodes[name]
 
-    def _default(self, node: Any) -> Any:
-        kind, detail = node
-        if kind == Nodetype.BASE:
-            return _EMPTY.get(detail[0], 0)
-        if kind == Nodetype.NAME:
-            return self._new(detail)
-        element, size = detail
-        length = size if kind == Nodetype.ARRAY else 0
-        if element[0] == Nodetype.BASE and element[1][0] not in ('string', 'wstring'):
-            return np.zeros(length, dtype=_dtype(element[1][0]))
-        return [self._default(element) for _ in range(length)]
+    def _slack(self, message: Any) -> int:
+        """Return how many bytes may follow a message.
 
-    def _adopt(self, message: Any, name: str) -> Any:
-        """Rebuild a message out of our own classes, from any that has the same attributes."""
-        values = {
-            field: self._adopt_value(getattr(message, field), node)
-            for field, node in self.definition(name)
-        }
-        return self._store.types[name](**values)
+        rclpy's `serialize_message` returns a buffer of the size that rosidl_typesupport_fastrtps
+        reckons (Humble to Kilted), of which the end may be unused: it counts a terminating zero
+        for each `wstring`, and aligns the elements that an empty sequence does not have.
+        """
+        return _PADDING + _EXCESS * self._excesses(message, self.schema.name)
 
-    def _adopt_value(self, value: Any, node: Any) -> Any:
-        kind, detail = node
-        if kind == Nodetype.BASE:
-            return _number_of_byte(value)
-        if kind == Nodetype.NAME:
-            return self._adopt(value, detail)
-        (element_kind, element), size = detail
-        if kind == Nodetype.ARRAY and len(value) != size:
-            raise ValueError(f'an array of {size} got {len(value)} values')
-        if element_kind == Nodetype.NAME:
-            return [self._adopt(item, element) for item in value]
-        if element[0] in ('string', 'wstring'):
-            return list(value)
-        if isinstance(value, (list, tuple)):
-            value = [_number_of_byte(item) for item in value]
-        return np.asarray(value, dtype=_dtype(element[0]))
+    def _excesses(self, message: Any, name: str) -> int:
+        """Count the places for which rclpy reckons up to eight bytes too many."""
+        if not self._types[name].may_exceed:
+            return 0
+        count = 0
+        for field, (kind, detail) in self.definition(name):
+            value = getattr(message, field)
+            several = kind in (Nodetype.ARRAY, Nodetype.SEQUENCE)
+            inner, what = detail[0] if several else (kind, detail)
+            if inner == Nodetype.NAME:
+                items = value if several else [value]
+                count += sum(self._excesses(item, what) for item in items)
+            elif what[0] == 'wstring':
+                count += len(value) if several else 1
+            elif kind == Nodetype.SEQUENCE and what[0] in EIGHT_BYTES and not len(value):
+                count += 1
+        return count
+
+    def _broken(self, cdr: bytes | memoryview, reason: Any) -> MessageFormatError:
+        text = f'{len(cdr)} bytes are not a {self.schema.name}: {reason}'
+        return MessageFormatError(' '.join(text.split()))
 
 
-def _number_of_byte(value: Any) -> Any:
-    """Return the number of a `byte`, which rclpy gives as bytes of length 1."""
-    return value[0] if isinstance(value, bytes) and len(value) == 1 else value
+_UNREADABLE = (
+    SerdeError,
+    struct.error,
+    ValueError,
+    AssertionError,
+    IndexError,
+    MemoryError,
+    OverflowError,
+)
 
 
-def _dtype(base: str) -> np.dtype[Any]:
-    return np.dtype({'byte': 'uint8', 'char': 'uint8', 'octet': 'uint8'}.get(base, base))
-
-
-def _parse(schema: Schema) -> Typestore:
-    # A type support of the wrong kind fails in many ways inside the parser (KeyError, IndexError,
-    # ValueError, TypesysError): all of them say that the text is not a definition.
-    try:
-        if schema.encoding == ROS2MSG:
-            types = get_types_from_msg(schema.text, schema.name)
-        elif schema.encoding == ROS2IDL:
-            types = get_types_from_idl(schema.text)
-        else:
-            raise MessageTypeError(
-                f'schema encoding {schema.encoding!r} of {schema.name} is not known; '
-                f'{ROS2MSG} and {ROS2IDL} are'
-            )
-        store = Typestore(max_sequence_length=MAX_SEQUENCE_LENGTH)
-        builtin = get_typestore(Stores.ROS2_JAZZY).fielddefs
-        basics = ('builtin_interfaces/msg/Time', 'builtin_interfaces/msg/Duration')
-        definitions = {**{name: builtin[name] for name in basics}, **types}
-        store.register({name: _unsigned_bytes(each) for name, each in definitions.items()})
-    except MessageTypeError:
-        raise
-    except Exception as error:
-        summary = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise MessageTypeError(f'the definition of {schema.name} is broken: {summary}') from error
-    if schema.name not in store.types:
-        raise MessageTypeError(f'the definition of {schema.name} does not define that type')
-    return store
-
-
-def _unsigned_bytes(definition: Any) -> Any:
-    """Replace `byte`, which the parser takes for signed, and `char` by uint8."""
-
-    def replace(node: Any) -> Any:
-        kind, detail = node
-        if kind == Nodetype.BASE:
-            return (kind, ('uint8', 0)) if detail[0] in ('byte', 'char') else node
-        return node if kind == Nodetype.NAME else (kind, (replace(detail[0]), detail[1]))
-
-    constants, members = definition
-    return constants, [(name, replace(node)) for name, node in members]
+def _parse(schema: Schema) -> dict[str, TypeDefinition]:
+    if len(schema.text) > MAX_TEXT:
+        raise MessageTypeError(
+            f'the definition of {schema.name} has {len(schema.text)} characters; '
+            f'at most {MAX_TEXT} are read'
+        )
+    if schema.encoding == ROS2MSG:
+        raw = read_msg(schema.text, schema.name)
+    elif schema.encoding == ROS2IDL:
+        raw = read_idl(schema.text, schema.name)
+    else:
+        raise MessageTypeError(
+            f'schema encoding {schema.encoding!r} of {schema.name} is not known; '
+            f'{ROS2MSG} and {ROS2IDL} are'
+        )
+    return resolved(raw, schema.name)
 
 
 @lru_cache(maxsize=512)
@@ -217,27 +243,28 @@ def codec_for(schema: Schema) -> Codec:
     return Codec(schema)
 
 
-@lru_cache(maxsize=512)
-def builtin_schema(name: str) -> Schema:
-    """Return the definition of a type of ROS 2 Jazzy's common interfaces.
+def new_message(name: str) -> Any:
+    """Make a message of a common ROS 2 type with its default values, without ROS."""
+    return codec_for(builtin_schema(name)).new()
+
+
+def message_class(of: Schema | str) -> type[Any]:
+    """Return the class of a message type, without ROS.
+
+    Its fields are arguments by name, all with defaults; they have the attribute names that rclpy
+    gives them, where a Python keyword (`from`) gets an underscore behind it. Constants are
+    attributes of the class. A class is made once for each schema.
+
+        Odometry = message_class('nav_msgs/msg/Odometry')
+        message = Odometry(child_frame_id='base_link')
+
+    Args:
+        of: The definition, such as the schema of a bag's topic, or the name of a common type.
 
     Raises:
-        MessageTypeError: If it is not one of those.
+        MessageTypeError: If the definition is broken, or the name is not that of a common type.
     """
-    full = full_type_name(name)
-    store = get_typestore(Stores.ROS2_JAZZY)
-    if full not in store.fielddefs:
-        raise MessageTypeError(
-            f'{full} is not among the common ROS 2 types; its definition has to come with it '
-            '(from a bag, or a sourced workspace)'
-        )
-    text, _ = store.generate_msgdef(full, ros_version=2)
-    return Schema(full, text, ROS2MSG, store.hash_rihs01(full))
-
-
-def new_message(name: str) -> Any:
-    """Make an empty message of a common ROS 2 type, without ROS."""
-    return codec_for(builtin_schema(name)).new()
+    return codec_for(builtin_schema(of) if isinstance(of, str) else of).message_class
 
 
 def type_name_of(message: Any) -> str:

@@ -2,75 +2,67 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lk_dataset_ros.message.cdr import Batch, Piece, decode
+from lk_dataset_ros.errors import KeyNotFoundError
+from lk_dataset_ros.message.building import Column, ColumnBuilder, rows_of
 from lk_dataset_ros.message.fields import Layout, header_stamp_ns, walk, without_index
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
+    from lk_dataset_ros.message.batch import Batch
     from lk_dataset_ros.message.codec import Codec
-
-
-_STAMP = ('header.stamp.sec', 'header.stamp.nanosec')
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """The values of one field path.
-
-    Attributes:
-        values: Values, first axis = message, or all values of all messages if they vary in length.
-        rows: int64, (n,): the message that each row of `values` (or each span of `offsets`)
-            belongs to; a field inside a sequence need not be there in every message.
-        offsets: int64, (n + 1,): row i is `values[offsets[i]:offsets[i + 1]]`; None where every
-            message has the same shape.
-    """
-
-    values: NDArray[Any]
-    rows: NDArray[np.int64]
-    offsets: NDArray[np.int64] | None = None
-
-    def __len__(self) -> int:
-        """Return the number of messages that have this field."""
-        return len(self.rows)
-
-    def row(self, index: int) -> Any:
-        """Return the value of one row."""
-        if self.offsets is None:
-            return self.values[index]
-        return self.values[self.offsets[index] : self.offsets[index + 1]]
 
 
 class Columns(Mapping[str, Column]):
     """All field paths of a key's messages, in order of definition.
 
-    Attributes:
+    Args:
+        columns: Columns by field path; None for one that is read when it is asked for.
         log_time_ns: int64, (n,): when each message was recorded.
         stamp_ns: int64, (n,): `header.stamp` of each message, or None for a type without header.
+        load: Reads columns that are None, given their field paths.
+
+    Attributes:
+        log_time_ns: As above.
+        stamp_ns: As above.
     """
 
     def __init__(
         self,
-        columns: Mapping[str, Column],
+        columns: Mapping[str, Column | None],
         log_time_ns: NDArray[np.int64],
         stamp_ns: NDArray[np.int64] | None,
+        load: Callable[[list[str]], Columns] | None = None,
     ) -> None:
         self._columns = dict(columns)
+        self._load = load
         self.log_time_ns = log_time_ns
         self.stamp_ns = stamp_ns
 
     def __getitem__(self, path: str) -> Column:
-        """Return a field path's column."""
-        return self._columns[path]
+        """Return a field path's column.
+
+        Raises:
+            KeyNotFoundError: If no message has this field.
+        """
+        if path not in self._columns:
+            near = get_close_matches(path, self._columns, 3, 0.4) or list(self._columns)[:5]
+            raise KeyNotFoundError(
+                f'there is no field {path}; there is {", ".join(near) or "none"}'
+            )
+        column = self._columns[path]
+        if column is None:
+            assert self._load is not None
+            column = self._columns[path] = self._load([path])[path]
+        return column
 
     def __iter__(self) -> Iterator[str]:
         """Iterate over the field paths."""
@@ -80,12 +72,24 @@ class Columns(Mapping[str, Column]):
         """Return the number of field paths."""
         return len(self._columns)
 
+    def __contains__(self, path: object) -> bool:
+        """Tell whether there is a field, reading nothing."""
+        return path in self._columns
+
+    @property
+    def heavy(self) -> list[str]:
+        """Field paths that are not in memory: they are read when they are asked for."""
+        return [path for path, column in self._columns.items() if column is None]
+
     @classmethod
     def from_batches(
         cls,
         batches: Iterable[tuple[Batch, NDArray[np.int64]]],
         codec: Codec,
         fields: Sequence[str] | None = None,
+        *,
+        expected: int = 0,
+        load: Callable[[list[str]], Columns] | None = None,
     ) -> Columns:
         """Build columns from serialized messages, all of them at once.
 
@@ -93,37 +97,25 @@ class Columns(Mapping[str, Column]):
             batches: Batches of messages, each with int64, (n,) log times.
             codec: Knows their definition.
             fields: Field paths that are wanted; all when left out. Others are not copied.
+            expected: How many messages there will be, if that is known.
+            load: Reads heavy fields when they are asked for; without it they are read now.
 
         Raises:
+            KeyNotFoundError: If the type has no such field.
             MessageFormatError: If a message is not of the type.
         """
-        asked = None if fields is None else set(fields)
-        pieces: dict[str, list[Piece]] = {}
-        times: list[NDArray[np.int64]] = []
-        stamps: list[NDArray[np.int64]] = []
-        first = 0
-
-        def wanted(path: str) -> bool:
-            return asked is None or path in asked or path in _STAMP
-
+        builder = ColumnBuilder(codec, fields, expected=expected, leave_heavy=load is not None)
         for batch, time_ns in batches:
-            found = decode(batch, codec.definition, codec.schema.name, wanted)
-            if _STAMP[0] in found:
-                stamps.append(_stamps(found, len(batch)))
-            for path, parts in found.items():
-                if asked is None or path in asked:
-                    if first:
-                        parts = [  # noqa: PLW2901
-                            dataclasses.replace(part, rows=part.rows + first) for part in parts
-                        ]
-                    pieces.setdefault(path, []).extend(parts)
-            times.append(time_ns)
-            first += len(batch)
-        log_time_ns = np.concatenate(times) if times else np.empty(0, np.int64)
-        columns = {path: _joined(parts) for path, parts in pieces.items()}
-        stamp_ns = np.concatenate(stamps) if stamps else None
-        unordered = cls(columns, log_time_ns, stamp_ns)
-        return unordered.in_log_order()
+            builder.add(batch, time_ns)
+        return cls.from_builder(builder, load)
+
+    @classmethod
+    def from_builder(
+        cls, builder: ColumnBuilder, load: Callable[[list[str]], Columns] | None = None
+    ) -> Columns:
+        """Take what a builder has built, in order of log time."""
+        columns, log_time_ns, stamp_ns = builder.finish()
+        return cls(columns, log_time_ns, stamp_ns, load).in_log_order()
 
     def every(self, step: int) -> Columns:
         """Return every n-th message, the first one included.
@@ -133,12 +125,15 @@ class Columns(Mapping[str, Column]):
         """
         if step < 1:
             raise ValueError(f'every {step}-th message cannot be taken; 1 and more can')
-        columns: dict[str, Column] = {}
-        for path, column in self._columns.items():
+
+        def chosen(column: Column) -> Column:
             keep = np.flatnonzero(column.rows % step == 0)
-            columns[path] = _rows_of(column, keep, column.rows[keep] // step)
+            return rows_of(column, keep, column.rows[keep] // step)
+
         stamps = None if self.stamp_ns is None else self.stamp_ns[::step]
-        return Columns(columns, self.log_time_ns[::step], stamps)
+        return self._each(
+            chosen, self.log_time_ns[::step], stamps, lambda found: found.every(step)
+        )
 
     def in_log_order(self) -> Columns:
         """Return the same in order of log time."""
@@ -148,9 +143,26 @@ class Columns(Mapping[str, Column]):
         order = np.argsort(times, kind='stable')
         place = np.empty(len(order), np.int64)
         place[order] = np.arange(len(order))
-        columns = {path: _sorted_by_row(each, place) for path, each in self._columns.items()}
         stamps = None if self.stamp_ns is None else self.stamp_ns[order]
-        return Columns(columns, times[order], stamps)
+        return self._each(
+            lambda column: _sorted_by_row(column, place), times[order], stamps, lambda found: found
+        )
+
+    def _each(
+        self,
+        change: Callable[[Column], Column],
+        log_time_ns: NDArray[np.int64],
+        stamp_ns: NDArray[np.int64] | None,
+        change_read: Callable[[Columns], Columns],
+    ) -> Columns:
+        """Return the same with every column changed; those that are read later are, then."""
+        columns = {
+            path: None if column is None else change(column)
+            for path, column in self._columns.items()
+        }
+        load = self._load
+        later = None if load is None else lambda paths: change_read(load(paths))
+        return Columns(columns, log_time_ns, stamp_ns, later)
 
     @classmethod
     def from_messages(
@@ -184,53 +196,11 @@ class Columns(Mapping[str, Column]):
         )
 
 
-def _stamps(found: dict[str, list[Piece]], count: int) -> NDArray[np.int64]:
-    stamps = np.empty(count, np.int64)
-    for sec, nanosec in zip(*(found[path] for path in _STAMP), strict=True):
-        stamps[sec.rows] = sec.values.astype(np.int64) * 1_000_000_000 + nanosec.values
-    return stamps
-
-
-def _joined(parts: list[Piece]) -> Column:
-    """Join the pieces of one field, in order of messages."""
-    column = _concatenated(parts)
-    rows = column.rows
-    if len(rows) < 2 or bool((rows[1:] > rows[:-1]).all()):
-        return column
-    return _sorted_by_row(column, np.arange(int(rows.max()) + 1))
-
-
-def _concatenated(parts: list[Piece]) -> Column:
-    rows = np.concatenate([part.rows for part in parts]) if len(parts) > 1 else parts[0].rows
-    shapes = {part.values.shape[1:] for part in parts}
-    if len(shapes) == 1 and all(part.lengths is None for part in parts):
-        values = [part.values for part in parts]
-        return Column(np.concatenate(values) if len(values) > 1 else values[0], rows)
-    lengths = np.concatenate(
-        [
-            np.full(len(part.rows), part.values.shape[1]) if part.lengths is None else part.lengths
-            for part in parts
-        ]
-    )
-    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    return Column(np.concatenate([part.values.reshape(-1) for part in parts]), rows, offsets)
-
-
 def _sorted_by_row(column: Column, place: NDArray[np.int64]) -> Column:
     """Return a column whose message i is now message place[i]."""
     rows = place[column.rows]
     order = np.argsort(rows, kind='stable')
-    return _rows_of(column, order, rows[order])
-
-
-def _rows_of(column: Column, chosen: NDArray[np.int64], rows: NDArray[np.int64]) -> Column:
-    """Return the chosen rows of a column, now rows of the messages `rows`."""
-    if column.offsets is None:
-        return Column(column.values[chosen], rows)
-    lengths = np.diff(column.offsets)[chosen]
-    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    starts = np.repeat(column.offsets[:-1][chosen] - offsets[:-1], lengths)
-    return Column(column.values[starts + np.arange(offsets[-1])], rows, offsets)
+    return rows_of(column, order, rows[order])
 
 
 def _declared(leaves: Iterable[tuple[str, Any]], layout: Layout) -> Iterator[tuple[str, Any]]:

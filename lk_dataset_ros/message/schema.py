@@ -10,7 +10,7 @@ from lk_dataset_ros.errors import MessageTypeError
 
 ROS2MSG: Final = 'ros2msg'
 ROS2IDL: Final = 'ros2idl'
-_NAME = re.compile(r'[A-Za-z]\w*/(msg|srv|action)/[A-Za-z]\w*')
+_NAME = re.compile(r'[A-Za-z]\w*/(msg|srv|action)/[A-Za-z]\w*', re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from rosbags.typesys import Stores, get_typestore
 
 from lk_dataset_ros.dataset import Dataset, McapDatabase, MemoryDatabase
 from lk_dataset_ros.message import Schema, builtin_schema, codec_for, field_names, new_message
+from lk_dataset_ros.testing import FakeClock
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,17 +29,6 @@ COMPRESSIONS = {
 }
 
 Item = tuple[str, Any, int]
-
-
-class FakeTime:
-    """A clock that only moves when it is told to."""
-
-    def __init__(self, now_ns: int = 5 * S) -> None:
-        self.now_ns = now_ns
-
-    def __call__(self) -> int:
-        """Return the time."""
-        return self.now_ns
 
 
 class Kit:
@@ -190,6 +180,6 @@ def kit(tmp_path: Path) -> Kit:
 
 
 @pytest.fixture
-def fake_time() -> FakeTime:
+def fake_time() -> FakeClock:
     """Return a wall clock in the test's hand."""
-    return FakeTime()
+    return FakeClock()

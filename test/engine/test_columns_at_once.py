@@ -12,78 +12,9 @@ from hypothesis import strategies as st
 from lk_dataset_ros import Columns, Dataset, Schema
 from lk_dataset_ros.errors import MessageFormatError
 from lk_dataset_ros.message import Batch, Codec
-from lk_dataset_ros.message.cdr import gather, runs_of
-
-NUMBERS = [
-    'bool',
-    'byte',
-    'char',
-    'int8',
-    'uint8',
-    'int16',
-    'uint16',
-    'int32',
-    'uint32',
-    'int64',
-    'uint64',
-    'float32',
-    'float64',
-]
-SEPARATOR = '=' * 80
-
-
-@st.composite
-def schemas(draw: st.DrawFn) -> Schema:
-    """Draw a type with numbers, strings, arrays and sequences of each, and two nested types."""
-
-    def members(names: list[str], nested: list[str]) -> str:
-        lines = []
-        for name in names:
-            kind = draw(st.sampled_from([*NUMBERS, 'string', *nested]))
-            suffix = draw(st.sampled_from(['', '', '[3]', '[]', '[<=4]']))
-            lines.append(f'{kind}{suffix} {name}')
-        return '\n'.join(lines) + '\n'
-
-    count = draw(st.integers(1, 5))
-    root = members([f'f{i}' for i in range(count)], ['Inner', 'Leaf'])
-    inner = members(['a', 'b'], ['Leaf'])
-    leaf = members(['x', 'y'], [])
-    text = f'{root}{SEPARATOR}\nMSG: p/Inner\n{inner}{SEPARATOR}\nMSG: p/Leaf\n{leaf}'
-    return Schema('p/msg/Root', text)
-
-
-def fill(codec: Codec, name: str, data: st.DataObject) -> Any:
-    """Draw a message."""
-    message = codec.new() if name == codec.schema.name else None
-    values = {field: _value(codec, node, data) for field, node in codec.definition(name)}
-    cls = type(message) if message is not None else codec._store.types[name]
-    return cls(**values)
-
-
-def _value(codec: Codec, node: Any, data: st.DataObject) -> Any:
-    kind, detail = node
-    if kind == 1:
-        return _scalar(detail[0], data)
-    if kind == 2:
-        return fill(codec, detail, data)
-    element, size = detail
-    length = size if kind == 3 else data.draw(st.integers(0, min(size or 3, 3)))
-    items = [_value(codec, element, data) for _ in range(length)]
-    if element[0] == 1 and element[1][0] != 'string':
-        return np.array(items, dtype=element[1][0])
-    return items
-
-
-def _scalar(base: str, data: st.DataObject) -> Any:
-    if base == 'string':
-        return data.draw(st.sampled_from(['', 'a', 'map', 'äöü', 'base_link']))
-    if base == 'bool':
-        return data.draw(st.booleans())
-    if base.startswith('float'):
-        width = 32 if base == 'float32' else 64
-        return data.draw(st.floats(width=width))
-    info = np.iinfo(base)
-    return data.draw(st.integers(int(info.min), int(info.max)))
+from lk_dataset_ros.message.batch import gather, runs_of
+from lk_dataset_ros.testing import messages, schemas
+from lk_dataset_ros.testing.conformance import assert_same_columns
 
 
 def batch_of(parts: list[bytes]) -> tuple[Batch, np.ndarray[Any, Any]]:
@@ -97,39 +28,21 @@ def batch_of(parts: list[bytes]) -> tuple[Batch, np.ndarray[Any, Any]]:
     return Batch(buffer, np.array(start, np.int64), length), np.arange(len(parts), dtype=np.int64)
 
 
-def assert_same(found: Columns, wanted: Columns) -> None:
-    """Promise that two sets of columns are bit for bit the same."""
-    assert set(found) == set(wanted)
-    np.testing.assert_array_equal(found.log_time_ns, wanted.log_time_ns)
-    for path in wanted:
-        a, b = found[path], wanted[path]
-        np.testing.assert_array_equal(a.rows, b.rows, err_msg=path)
-        # A type of varying length that happens to have one length may be dense on either side.
-        for row in range(len(b)):
-            x, y = np.asarray(a.row(row)), np.asarray(b.row(row))
-            assert x.shape == y.shape, path
-            if y.dtype.kind in 'OUb':
-                assert x.tolist() == y.tolist(), path
-            elif y.size:
-                assert x.dtype == y.dtype, path
-                assert x.tobytes() == y.tobytes(), path
-
-
 @settings(max_examples=200, deadline=None)
 @given(schema=schemas(), data=st.data())
 def test_any_type_in_either_byte_order(schema: Schema, data: st.DataObject) -> None:
     """Random types and messages: the same values as the decoder of single messages gives."""
     codec = Codec(schema)
-    messages = [fill(codec, schema.name, data) for _ in range(data.draw(st.integers(1, 5)))]
+    drawn = [data.draw(messages(schema)) for _ in range(data.draw(st.integers(1, 5)))]
     parts = [
         bytes(
             codec._store.serialize_cdr(each, schema.name, little_endian=data.draw(st.booleans()))
         )
-        for each in messages
+        for each in drawn
     ]
     found = Columns.from_batches([batch_of(parts)], codec)
     decoded = [(codec.decode(part), index) for index, part in enumerate(parts)]
-    assert_same(found, Columns.from_messages(decoded, codec.layout))
+    assert_same_columns(found, Columns.from_messages(decoded, codec.layout))
 
 
 @settings(max_examples=100, deadline=None)
@@ -137,7 +50,7 @@ def test_any_type_in_either_byte_order(schema: Schema, data: st.DataObject) -> N
 def test_a_cut_message_is_refused(schema: Schema, data: st.DataObject) -> None:
     """A message shorter than its definition needs is an error, never numbers from next door."""
     codec = Codec(schema)
-    whole = codec.encode(fill(codec, schema.name, data))
+    whole = codec.encode(data.draw(messages(schema)))
     cut = whole[: data.draw(st.integers(0, len(whole) - 1))]
     try:
         codec.decode(cut)
@@ -151,7 +64,7 @@ def test_a_cut_message_is_refused(schema: Schema, data: st.DataObject) -> None:
 def test_flipped_bytes_never_do_more_than_be_refused(schema: Schema, data: st.DataObject) -> None:
     """Whatever the bytes are: an error of ours, or the values that the other decoder gives."""
     codec = Codec(schema)
-    raw = bytearray(codec.encode(fill(codec, schema.name, data)))
+    raw = bytearray(codec.encode(data.draw(messages(schema))))
     for _ in range(data.draw(st.integers(1, 3))):
         raw[data.draw(st.integers(0, len(raw) - 1))] ^= data.draw(st.integers(1, 255))
     try:
@@ -163,7 +76,7 @@ def test_flipped_bytes_never_do_more_than_be_refused(schema: Schema, data: st.Da
     except MessageFormatError:
         return
     if wanted is not None:
-        assert_same(found, wanted)
+        assert_same_columns(found, wanted)
 
 
 def test_only_the_wanted_fields_are_there(kit: Any, tmp_path: Any) -> None:

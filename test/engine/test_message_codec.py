@@ -291,7 +291,7 @@ def test_walk_yields_every_leaf_in_order(kit: Any) -> None:
     message.transforms = [one, one]
     paths = dict(walk(message))
     assert paths['transforms[1].child_frame_id'] == 'base'
-    assert paths['transforms[0].transform.rotation.w'] == 0.0
+    assert paths['transforms[0].transform.rotation.w'] == 1.0
     assert paths['transforms.length'] == 2
 
 

@@ -1,11 +1,16 @@
-"""The messages of a channel out of MCAP chunks, without a Python loop over messages."""
+"""The messages of a channel out of MCAP chunks, without a Python loop over messages.
+
+A thread unpacks and checks the next chunks while the last ones are decoded: decompression and
+checksums run outside of Python's lock.
+"""
 
 from __future__ import annotations
 
 import struct
-import zlib
+import sys
+from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -13,23 +18,30 @@ from lk_dataset_ros.dataset.databases._mcap_records import (
     MESSAGE,
     MESSAGE_HEAD,
     RECORD,
-    Buffer,
-    wrong_checksum,
 )
-from lk_dataset_ros.message import Batch
+from lk_dataset_ros.dataset.records import Heads
+from lk_dataset_ros.message import runs_of
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-    from typing_extensions import Self
+    from collections.abc import Callable, Iterable, Iterator
 
+    from numpy.typing import NDArray
+
+_Work = TypeVar('_Work')
+_Done = TypeVar('_Done')
+#: How many pieces of work are done ahead.
+_AHEAD = 2
+#: Messages up to this size are copied out of a chunk that holds mostly others.
+_SMALL = 16 * 1024
 _MESSAGE_INDEX = 0x07
 _INDEX_HEAD = struct.Struct('<BQHI')
 _ENTRY = np.dtype([('log_time', '<u8'), ('offset', '<u8')])
 _HEAD = np.dtype(
     {
-        'names': ['opcode', 'length', 'channel', 'log_time'],
-        'formats': ['u1', '<u8', '<u2', '<u8'],
-        'offsets': [0, 1, 9, 15],
+        # `start` and `end` overlap the three before: two words instead of three fields to compare.
+        'names': ['opcode', 'length', 'channel', 'log_time', 'start', 'end'],
+        'formats': ['u1', '<u8', '<u2', '<u8', '<u8', '<u8'],
+        'offsets': [0, 1, 9, 15, 0, 3],
         'itemsize': RECORD.size + MESSAGE_HEAD.size,
     }
 )
@@ -66,85 +78,147 @@ def index_offsets(data: Any, position: int, channel: int) -> NDArray[np.int64] |
     entries = np.frombuffer(data, _ENTRY, size // _ENTRY.itemsize, position + _INDEX_HEAD.size)
     if len(entries) and int(entries['offset'].max()) > len(data) * 2**16:
         return None
-    return np.sort(entries['offset'].astype(np.int64))
+    offsets = entries['offset'].astype(np.int64)
+    return offsets if (offsets[1:] >= offsets[:-1]).all() else np.sort(offsets)
 
 
 def messages_at(
-    buffer: NDArray[np.uint8], offsets: NDArray[np.int64], channel: int
+    buffer: NDArray[np.uint8],
+    offsets: NDArray[np.int64],
+    limit: NDArray[np.int64],
+    channel: int,
 ) -> Found | None:
-    """Look at the message records of a chunk; None if an offset leads to anything else.
+    """Look at message records; None if an offset leads to anything else.
 
     Args:
-        buffer: The chunk's records.
-        offsets: int64, (n,): where its message records start, ascending.
+        buffer: What holds the records.
+        offsets: int64, (n,): where they start.
+        limit: Where the chunk of each ends.
         channel: The channel that they should be of.
     """
-    if not len(offsets):
+    count = len(offsets)
+    if not count:
         return Found(*(np.empty(0, np.int64) for _ in range(3)))
-    if int(offsets[-1]) + _HEAD.itemsize > len(buffer):
+    if int((limit - offsets).min()) < _HEAD.itemsize or int(offsets.min()) < 0:
         return None
-    heads = np.ndarray((len(buffer) - _HEAD.itemsize + 1,), f'V{_HEAD.itemsize}', buffer, 0, (1,))
-    head = heads[offsets].view(_HEAD)
-    length = head['length'].astype(np.int64) - MESSAGE_HEAD.size
-    right = (head['opcode'] == MESSAGE) & (head['channel'] == channel)
-    right &= (length >= 0) & (length <= len(buffer) - offsets - _HEAD.itemsize)
-    if not right.all() or int(head['log_time'].max()) >= 2**63:
+    length, log_time = np.empty(count, np.int64), np.empty(count, np.int64)
+    for first, end, distance in runs_of(offsets) or [(0, count, None)]:
+        if distance is None:
+            shape = (len(buffer) - _HEAD.itemsize + 1,)
+            heads = np.ndarray(shape, f'V{_HEAD.itemsize}', buffer, 0, (1,))[offsets].view(_HEAD)
+        else:
+            place = int(offsets[first])
+            heads = np.ndarray((end - first,), _HEAD, buffer, place, (distance,))
+        if not (heads['start'] == heads['start'][0]).all() or not (
+            (heads['end'] == heads['end'][0]).all()
+        ):
+            # Not all of one size: look at each field.
+            if not ((heads['opcode'] == MESSAGE) & (heads['channel'] == channel)).all():
+                return None
+            length[first:end] = heads['length']
+        elif heads['opcode'][0] != MESSAGE or heads['channel'][0] != channel:
+            return None
+        else:
+            length[first:end] = heads['length'][0]
+        log_time[first:end] = heads['log_time']
+    length -= MESSAGE_HEAD.size
+    # A number beyond 2^63 shows as negative here.
+    right = int(length.min()) >= 0 and bool((length <= limit - offsets - _HEAD.itemsize).all())
+    if not right or int(log_time.min()) < 0:
         return None
-    return Found(offsets + _HEAD.itemsize, length, head['log_time'].astype(np.int64))
+    return Found(offsets + _HEAD.itemsize, length, log_time)
 
 
-class Checks:
-    """Compares checksums in a thread of its own, while the messages are decoded already.
+def entries_at(data: Any, position: int, channel: int) -> int:
+    """Return how many messages a message index record lists; 0 if it is none of the channel."""
+    if position + _INDEX_HEAD.size > len(data):
+        return 0
+    opcode, _, found, size = _INDEX_HEAD.unpack_from(data, position)
+    is_one = opcode == _MESSAGE_INDEX and found == channel
+    return size // _ENTRY.itemsize if is_one else 0
 
-    What was decoded from a damaged chunk is never handed out: `finish` comes before the end.
+
+def message_index_at(data: Any, position: int) -> tuple[int, int] | None:
+    """Return the channel of a message index record and where it ends; None if there is none."""
+    if position + _INDEX_HEAD.size > len(data):
+        return None
+    opcode, length, channel, _ = _INDEX_HEAD.unpack_from(data, position)
+    end = position + RECORD.size + length
+    return (channel, end) if opcode == _MESSAGE_INDEX and end <= len(data) else None
+
+
+def heads_of(buffer: NDArray[np.uint8], found: Found) -> Heads:
+    """Return what stands before the payloads of messages in a chunk."""
+    head = np.dtype([('sequence', '<u4'), ('log_time', '<u8'), ('publish_time', '<u8')])
+    at = found.start - head.itemsize
+    windows = np.ndarray((len(buffer) - head.itemsize + 1,), f'V{head.itemsize}', buffer, 0, (1,))
+    values = windows[at].view(head)
+    return Heads(
+        found.log_time,
+        values['publish_time'].astype(np.int64),
+        values['sequence'].astype(np.uint32),
+        found.length,
+    )
+
+
+class Buffers:
+    """Memory for what is unpacked, used again once nobody looks at it any more.
+
+    Fresh memory costs a page fault every 4 KiB, which takes as long as decompressing does.
     """
 
     def __init__(self) -> None:
-        self._thread = ThreadPoolExecutor(max_workers=1)
-        self._running: list[tuple[Future[int], int, str]] = []
+        self._buffers: list[NDArray[np.uint8]] = []
 
-    def add(self, data: Buffer, crc: int, where: str) -> None:
-        """Compare the checksum of a chunk."""
-        self._running.append((self._thread.submit(zlib.crc32, data), crc, where))
-
-    def finish(self) -> None:
-        """Wait for all; raise a BagFormatError for the first chunk that is damaged."""
-        for future, crc, where in self._running:
-            if future.result() != crc:
-                raise wrong_checksum(where)
-
-    def __enter__(self) -> Self:
-        """Return self."""
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        """End the thread."""
-        self._thread.shutdown(wait=True, cancel_futures=True)
+    def take(self, size: int) -> NDArray[np.uint8]:
+        """Return a buffer of at least so many bytes that nobody else holds."""
+        for buffer in self._buffers:
+            # Held by the list, by `buffer`, and by the call itself: nobody else.
+            if len(buffer) >= size and sys.getrefcount(buffer) <= 3:
+                return buffer
+        fresh = np.empty(size, np.uint8)
+        self._buffers = [
+            each for each in self._buffers[-_AHEAD - 1 :] if sys.getrefcount(each) > 3
+        ]
+        self._buffers.append(fresh)
+        return fresh
 
 
-class Pending:
-    """Messages found in chunks that will become one batch."""
+def ahead(work: Iterable[_Work], do: Callable[[_Work], _Done]) -> Iterator[_Done]:
+    """Yield what is done with each piece of work, in order, the next ones done in a thread."""
+    running: deque[Future[_Done]] = deque()
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        try:
+            for each in work:
+                running.append(thread.submit(do, each))
+                if len(running) > _AHEAD:
+                    yield running.popleft().result()
+            while running:
+                yield running.popleft().result()
+        finally:
+            for future in running:
+                future.cancel()
 
-    def __init__(self) -> None:
-        self._parts: list[Buffer] = []
-        self.found: list[Found] = []
-        self.size = 0
-        self.in_file = False
 
-    def add(self, data: Buffer, found: Found, *, in_file: bool) -> None:
-        """Add what was found in a chunk."""
-        self._parts.append(data)
-        self.found.append(found)
-        self.size += len(data)
-        self.in_file = in_file
+def is_sparse(found: Found, size: int) -> bool:
+    """Tell whether messages should be copied out of a buffer of so many bytes."""
+    total = int(found.length.sum())
+    return total * 2 < size and total <= _SMALL * len(found.start)
 
-    def batch(
-        self, file: memoryview, start_ns: int, stop_ns: int
-    ) -> tuple[Batch, NDArray[np.int64]]:
-        """Make the batch of what lies within a span of time."""
-        joined = file if self.in_file else b''.join(self._parts)
-        start, length, times = (np.concatenate(each) for each in zip(*self.found, strict=True))
-        if len(times) and not (start_ns <= times.min() and times.max() < stop_ns):
-            inside = (times >= start_ns) & (times < stop_ns)
-            start, length, times = start[inside], length[inside], times[inside]
-        return Batch(np.frombuffer(joined, np.uint8), start, length), times
+
+def copied_out(buffer: NDArray[np.uint8], found: Found) -> tuple[NDArray[np.uint8], Found]:
+    """Return messages copied side by side, and where they are now."""
+    length = found.length
+    size = int(length[0]) if len(length) else 0
+    if len(length) and (length == size).all():
+        windows = np.ndarray((len(buffer) - size + 1,), f'V{size}', buffer, 0, (1,))
+        flat = windows[found.start].view(np.uint8) if size else np.empty(0, np.uint8)
+    else:
+        spans = zip(found.start.tolist(), (found.start + length).tolist(), strict=True)
+        flat = np.concatenate([buffer[a:b] for a, b in spans] or [np.empty(0, np.uint8)])
+    return flat, Found(np.cumsum(length) - length, length, found.log_time)
+
+
+def joined(found: list[Found]) -> Found:
+    """Return what was found in several parts as one."""
+    return Found(*(np.concatenate(each) for each in zip(*found, strict=True)))

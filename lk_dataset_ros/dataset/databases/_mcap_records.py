@@ -113,6 +113,20 @@ DECOMPRESS: dict[str, Callable[[Buffer, int], Buffer]] = {
 }
 
 
+def decompress_into(out: memoryview, compression: str, packed: Buffer) -> int:
+    """Decompress into a buffer; return how many bytes there were, or one more than fit."""
+    if compression != 'zstd':
+        data = DECOMPRESS[compression](packed, len(out))
+        size = min(len(data), len(out))
+        out[:size] = data[:size]
+        return len(data)
+    filled = 0
+    with zstandard.ZstdDecompressor().stream_reader(packed) as reader:
+        while filled < len(out) and (count := reader.readinto(out[filled:])):
+            filled += count
+        return filled + len(reader.read(1))
+
+
 def wrong_checksum(where: str) -> BagFormatError:
     """Make the error of a chunk whose checksum is wrong."""
     return BagFormatError(f'{where} is damaged (its checksum is wrong)')

@@ -1,10 +1,10 @@
-"""The frame of a rosbag2 bag: `metadata.yaml`, version 9, as `ros2 bag` writes and reads it."""
+"""The frame of a rosbag2 bag: its `metadata.yaml`, and which files belong to it."""
 
 from __future__ import annotations
 
 import os
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from lk_dataset_ros.dataset.records import Topic
 
 METADATA = 'metadata.yaml'
+#: How the files of bags are named; a packed one stands behind the one it unpacks to.
+SUFFIXES = ('.mcap', '.db3', '.mcap.zstd', '.db3.zstd')
 OUTER_KEY = 'rosbag2_bagfile_information'
 #: A metadata.yaml larger than this is not one.
 MAX_METADATA_BYTES = 64 * 1024 * 1024
@@ -100,45 +102,139 @@ def write_atomically(path: Path, text: str) -> None:
         raise
 
 
-def files_of_bag(directory: Path) -> tuple[list[Path], str]:
-    """Find the files of a bag.
+@dataclass(frozen=True, slots=True)
+class BagContent:
+    """What a bag consists of.
+
+    Attributes:
+        files: Its files in order.
+        packed_messages: Whether each message is compressed; None if nothing tells.
+        types: Type name and type hash by topic, as far as `metadata.yaml` tells them.
+        distro: The ROS distribution that wrote it, or empty.
+        warnings: What is wrong with it although it can be read.
+    """
+
+    files: tuple[Path, ...]
+    packed_messages: bool | None = None
+    types: dict[str, tuple[str, str]] = field(default_factory=dict)
+    distro: str = ''
+    warnings: tuple[str, ...] = ()
+
+
+def content_of(path: Path) -> BagContent:
+    """Find out what a bag consists of.
 
     Args:
-        directory: A bag's directory, with or without (after a crash) its `metadata.yaml`.
-
-    Returns:
-        The files in order, and a warning or an empty text.
+        path: A bag's directory, with or without (after a crash) its `metadata.yaml`, or one file.
 
     Raises:
         BagFormatError: If it is not a bag that can be read.
     """
-    metadata = directory / METADATA
+    if not path.is_dir():
+        return BagContent((path,))
+    metadata = path / METADATA
     if not metadata.exists():
-        found = sorted(directory.glob('*.mcap'), key=_number_in_name)
+        found = _found_in(path)
         if not found:
             raise BagFormatError(
-                f'{directory} is not a bag: it has no {METADATA} and no .mcap file'
+                f'{path} is not a bag: it has no {METADATA} and no .mcap or .db3 file'
             )
-        return found, f'{directory} has no {METADATA}: its .mcap files are used as they are'
+        _check_kind(path, found)
+        return BagContent(
+            found, warnings=(f'{path} has no {METADATA}: its files are used as they are',)
+        )
     information = _load(metadata)
-    storage = information.get('storage_identifier')
-    if storage != 'mcap':
-        raise BagFormatError(
-            f'{directory} is a bag of storage {storage!r}; mcap is read (ros2 bag convert makes one)'
-        )
-    if information.get('compression_mode'):
-        raise BagFormatError(
-            f'{directory} is compressed by {information["compression_mode"]}; bags with '
-            'compressed chunks are read (ros2 bag convert makes one)'
-        )
+    mode = _text(information, 'compression_mode').lower() or 'none'
+    packing = _text(information, 'compression_format').lower()
+    if mode not in ('none', 'file', 'message', 'storage'):
+        raise BagFormatError(f'{metadata} has the unknown compression_mode {mode!r}')
+    if mode in ('file', 'message') and packing != 'zstd':
+        raise BagFormatError(f'{path} is compressed by {packing!r}; zstd is read')
+    files, warnings = _files_listed(path, information)
+    return BagContent(
+        files,
+        packed_messages=mode == 'message',
+        types=_types_in(information),
+        distro=_text(information, 'ros_distro'),
+        warnings=warnings,
+    )
+
+
+def _text(information: dict[str, Any], name: str) -> str:
+    value = information.get(name)
+    return value if isinstance(value, str) else ''
+
+
+def _files_listed(
+    directory: Path, information: dict[str, Any]
+) -> tuple[tuple[Path, ...], tuple[str, ...]]:
+    """Return the files that the metadata list and that are there, and warnings."""
+    metadata = directory / METADATA
     names = information.get('relative_file_paths')
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise BagFormatError(f'{metadata} does not list its files in relative_file_paths')
-    files = [directory / Path(name).name for name in names]
-    for file in files:
-        if not file.exists():
-            raise BagFormatError(f'{metadata} names {file.name}, which is not there')
-    return files, ''
+    listed = [directory / Path(name).name for name in names]
+    there = [present for each in listed if (present := _packed_or_not(each)) is not None]
+    missing = [each.name for each in listed if _packed_or_not(each) is None]
+    found = _found_in(directory)
+    if missing and not there:
+        if not found:
+            raise BagFormatError(f'{metadata} names {missing[0]}, which is not there')
+        _check_kind(directory, found)
+        return found, (
+            f'{metadata} names {missing[0]}, which is not there: the files found are used',
+        )
+    known = {_unpacked_name(each) for each in there}
+    others = [each.name for each in found if _unpacked_name(each) not in known]
+    warnings = [f'{metadata} names {name}, which is not there' for name in missing]
+    if others:
+        warnings.append(f'{metadata} does not name {", ".join(others)}: not read')
+    return tuple(there), tuple(warnings)
+
+
+def _packed_or_not(path: Path) -> Path | None:
+    """Return a file as it is named, or as somebody has packed or unpacked it."""
+    for each in (path, path.with_name(f'{path.name}.zstd'), _unpacked(path)):
+        if each.is_file():
+            return each
+    return None
+
+
+def _unpacked(path: Path) -> Path:
+    return path.with_suffix('') if path.suffix == '.zstd' else path
+
+
+def _unpacked_name(path: Path) -> str:
+    return _unpacked(path).name
+
+
+def _found_in(directory: Path) -> tuple[Path, ...]:
+    """Find the files of a bag that nothing lists, one of each name."""
+    found: dict[str, Path] = {}
+    for suffix in SUFFIXES:
+        for path in directory.glob(f'*{suffix}'):
+            if path.is_file():
+                found.setdefault(_unpacked_name(path), path)
+    return tuple(sorted(found.values(), key=lambda path: _number_in_name(_unpacked(path))))
+
+
+def _check_kind(directory: Path, files: tuple[Path, ...]) -> None:
+    if len({_unpacked(path).suffix for path in files}) > 1:
+        raise BagFormatError(
+            f'{directory} holds both .db3 and .mcap files, and no {METADATA} tells which are the '
+            'bag: open one of them'
+        )
+
+
+def _types_in(information: dict[str, Any]) -> dict[str, tuple[str, str]]:
+    types: dict[str, tuple[str, str]] = {}
+    topics = information.get('topics_with_message_count')
+    for each in topics if isinstance(topics, list) else ():
+        topic = each.get('topic_metadata') if isinstance(each, dict) else None
+        if isinstance(topic, dict):
+            name = _text(topic, 'name')
+            types[name] = (_text(topic, 'type'), _text(topic, 'type_description_hash'))
+    return types
 
 
 def _load(path: Path) -> dict[str, Any]:
@@ -147,7 +243,7 @@ def _load(path: Path) -> dict[str, Any]:
     try:
         content = yaml.safe_load(path.read_text())
         information = content[OUTER_KEY]
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise BagFormatError(f'{path} is not YAML: {str(error).splitlines()[0]}') from error
     except (TypeError, KeyError) as error:
         raise BagFormatError(f'{path} is not the {METADATA} of a bag') from error

@@ -1,0 +1,85 @@
+"""Batches of serialized messages: made from single ones, thinned out, cut to size."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lk_dataset_ros.message import Batch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from numpy.typing import NDArray
+
+    from lk_dataset_ros.dataset.records import SerializedMessage
+
+    TimedBatch = tuple[Batch, NDArray[np.int64]]
+
+#: Bytes of serialized messages that are decoded at once.
+BATCH_BYTES = 32 * 1024 * 1024
+
+
+def batches_of(messages: Iterable[SerializedMessage]) -> Iterator[TimedBatch]:
+    """Yield messages in batches, each with its log times."""
+    part: list[SerializedMessage] = []
+    size = 0
+    for message in messages:
+        part.append(message)
+        size += len(message.cdr)
+        if size > BATCH_BYTES:
+            yield _batch_of(part)
+            part, size = [], 0
+    if part:
+        yield _batch_of(part)
+
+
+def _batch_of(messages: list[SerializedMessage]) -> TimedBatch:
+    length = np.array([len(message.cdr) for message in messages], np.int64)
+    buffer = np.frombuffer(b''.join([message.cdr for message in messages]), np.uint8)
+    start = np.concatenate([[0], np.cumsum(length)[:-1]]).astype(np.int64)
+    times = np.array([message.log_time_ns for message in messages], np.int64)
+    return Batch(buffer, start, length), times
+
+
+def cut(batch: Batch, times: NDArray[np.int64], max_bytes: int) -> Iterator[TimedBatch]:
+    """Yield parts of a batch of at most so many serialized bytes, of one message at least."""
+    ends = np.cumsum(batch.length)
+    first = 0
+    while first < len(batch):
+        before = int(ends[first - 1]) if first else 0
+        last = max(int(np.searchsorted(ends, before + max_bytes, 'right')), first + 1)
+        part = slice(first, last)
+        yield Batch(batch.buffer, batch.start[part], batch.length[part]), times[part]
+        first = last
+
+
+class Thinning:
+    """Takes every n-th message out of batches, and notices if they were not in order of time.
+
+    Attributes:
+        every: Every how many messages one is taken, the first included.
+        is_in_order: The log times have not gone backwards so far.
+    """
+
+    def __init__(self, every: int) -> None:
+        self.every = every
+        self.is_in_order = True
+
+    def of(self, batches: Iterable[TimedBatch]) -> Iterator[TimedBatch]:
+        """Yield what is taken of each batch."""
+        seen, latest = 0, None
+        for batch, times in batches:
+            if self.every == 1:
+                yield batch, times
+                continue
+            if len(times):
+                early = latest is not None and bool(times[0] < latest)
+                if early or bool((times[1:] < times[:-1]).any()):
+                    self.is_in_order = False
+                    return
+                latest = times[-1]
+            taken = slice(-seen % self.every, None, self.every)
+            seen += len(times)
+            yield Batch(batch.buffer, batch.start[taken], batch.length[taken]), times[taken]
