@@ -52,7 +52,7 @@ PYBAG = """
 import sys, time
 from pybag import Reader
 started, count = time.perf_counter(), 0
-with Reader(sys.argv[1]) as reader:
+with Reader.from_file(sys.argv[1]) as reader:
     for topic in reader.get_topics():
         for message in reader.messages(topic):
             message.data

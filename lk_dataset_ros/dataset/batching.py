@@ -51,7 +51,7 @@ def cut(batch: Batch, times: NDArray[np.int64], max_bytes: int) -> Iterator[Time
         before = int(ends[first - 1]) if first else 0
         last = max(int(np.searchsorted(ends, before + max_bytes, 'right')), first + 1)
         part = slice(first, last)
-        yield Batch(batch.buffer, batch.start[part], batch.length[part]), times[part]
+        yield Batch(batch.buffer, batch.start[part], batch.length[part], batch.check), times[part]
         first = last
 
 
@@ -82,4 +82,7 @@ class Thinning:
                 latest = times[-1]
             taken = slice(-seen % self.every, None, self.every)
             seen += len(times)
-            yield Batch(batch.buffer, batch.start[taken], batch.length[taken]), times[taken]
+            yield (
+                Batch(batch.buffer, batch.start[taken], batch.length[taken], batch.check),
+                times[taken],
+            )

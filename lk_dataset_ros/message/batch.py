@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -30,11 +30,14 @@ class Batch:
         buffer: uint8: bytes that hold the messages.
         start: int64, (n,): where each message (its encapsulation header) starts.
         length: int64, (n,): bytes of each message, header included.
+        check: Given where the buffer lasts (a file that is mapped): raises an error if it can no
+            longer be read. None where it may be used again for the next batch.
     """
 
     buffer: NDArray[np.uint8]
     start: NDArray[np.int64]
     length: NDArray[np.int64]
+    check: Callable[[], None] | None = None
 
     def __len__(self) -> int:
         """Return the number of messages."""
@@ -70,6 +73,8 @@ def runs_of(where: NDArray[np.int64]) -> Runs | None:
     if len(where) < 2:
         return [(0, len(where), 0)]
     distance = np.diff(where)
+    if distance[0] >= 0 and (distance == distance[0]).all():
+        return [(0, len(where), int(distance[0]))]
     ends = np.flatnonzero(np.diff(distance)) + 2
     if len(ends) > len(where) // _LEAST_RUN or int(distance.min()) < 0:
         return None

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from rosbags.interfaces import Nodetype
 
 from lk_dataset_ros.errors import KeyNotFoundError
+from lk_dataset_ros.message.batch import Batch, fill
 from lk_dataset_ros.message.cdr import decode
 from lk_dataset_ros.message.fields import without_index
 from lk_dataset_ros.message.target import Piece
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
-    from lk_dataset_ros.message.batch import Batch
     from lk_dataset_ros.message.codec import Codec
     from lk_dataset_ros.message.plan import Plan
 
 _STAMP = ('header.stamp.sec', 'header.stamp.nanosec')
+#: Bytes to copy that are worth another thread.
+SHARED_BYTES = 4 * 1024 * 1024
 #: A field that takes more bytes of a message than this is left where it is until asked for.
 HEAVY = 4096
 
@@ -82,6 +88,64 @@ class _Filling:
         return Piece(self.values[: self.used], np.arange(self.used, dtype=np.int64))
 
 
+class _Copy(NamedTuple):
+    """Numbers that are to be copied out of a batch; as the arguments of `ColumnBuilder.fill`."""
+
+    batch: Batch
+    values: NDArray[Any]
+    at: int
+    dtype: np.dtype[Any]
+
+
+def copy_all(copies: Iterable[_Copy]) -> None:
+    """Copy numbers, batch by batch: each part of a buffer is fetched once.
+
+    Where there is much to copy, threads share the batches.
+    """
+    groups = [
+        list(group) for _, group in itertools.groupby(copies, key=lambda copy: id(copy.batch))
+    ]
+    for group in groups:
+        if group[0].batch.check is not None:
+            group[0].batch.check()
+    size = sum(copy.values.nbytes for group in groups for copy in group)
+    threads = min(4, os.cpu_count() or 1, len(groups), 1 + size // SHARED_BYTES)
+    if threads < 2:
+        _copy_groups(groups)
+        return
+    bounds = [len(groups) * index // threads for index in range(threads + 1)]
+    with ThreadPoolExecutor(max_workers=threads - 1) as pool:
+        others = [pool.submit(_copy_groups, groups[a:b]) for a, b in pairwise(bounds[1:])]
+        _copy_groups(groups[: bounds[1]])
+        for other in others:
+            other.result()
+
+
+def _copy_groups(groups: Sequence[list[_Copy]]) -> None:
+    for group in groups:
+        batch = group[0].batch
+        assert batch.runs is not None
+        fields = [(copy.values, copy.at, copy.dtype) for copy in group]
+        fill(batch.buffer, batch.start, batch.runs, fields)
+
+
+class Built(NamedTuple):
+    """What a builder has built.
+
+    Attributes:
+        columns: Columns by field path, None for one that is too heavy.
+        log_time_ns: int64, (n,): log times.
+        stamps: Seconds and nanoseconds of the header stamps, and what is still to be copied into
+            them; None for a type without.
+        later: What is still to be copied into columns.
+    """
+
+    columns: dict[str, Column | None]
+    log_time_ns: NDArray[np.int64]
+    stamps: tuple[Column, Column, list[_Copy]] | None
+    later: dict[str, list[_Copy]]
+
+
 class ColumnBuilder:
     """Takes serialized messages in batches, gives columns.
 
@@ -90,7 +154,8 @@ class ColumnBuilder:
         fields: Field paths that are wanted, a message's standing for all below it; all when
             left out.
         expected: How many messages there will be, if that is known.
-        leave_heavy: Of all fields, only name those that take much of a message.
+        is_lazy: Only name the fields that take much of a message, and leave numbers where they
+            are as long as the buffers of batches last.
 
     Raises:
         KeyNotFoundError: If the type has no such field.
@@ -102,11 +167,12 @@ class ColumnBuilder:
         fields: Sequence[str] | None = None,
         *,
         expected: int = 0,
-        leave_heavy: bool = False,
+        is_lazy: bool = False,
     ) -> None:
         self._codec = codec
         self.plan: Plan | None = None
-        self._heaviest = HEAVY if leave_heavy else math.inf
+        self._heaviest = HEAVY if is_lazy else math.inf
+        self._is_lazy = is_lazy
         self._asked = None if fields is None else set(fields)
         self._answers: dict[str, bool] = {}
         self._capacity = expected
@@ -114,6 +180,8 @@ class ColumnBuilder:
         self._size = 0
         self._filled: dict[str, _Filling] = {}
         self._pieces: dict[str, list[Piece]] = {}
+        self._copies: list[_Copy] = []
+        self._later: dict[str, list[_Copy]] = {}
         self._times: list[NDArray[np.int64]] = []
         #: Fields in order of appearance, and those that were too heavy.
         self._seen: dict[str, bool] = {}
@@ -121,7 +189,7 @@ class ColumnBuilder:
             self._check(path)
 
     def add(self, batch: Batch, log_time_ns: NDArray[np.int64]) -> None:
-        """Decode a batch; nothing of its buffer is kept.
+        """Decode a batch; nothing of its buffer is kept, unless that lasts.
 
         Raises:
             MessageFormatError: If a message is not of the type.
@@ -129,6 +197,8 @@ class ColumnBuilder:
         self._size = len(batch)
         self._capacity = max(self._capacity, self._size)
         decode(batch, self._codec.definition, self._codec.schema.name, self, self._count)
+        copy_all(self._copies)
+        self._copies.clear()
         self._times.append(log_time_ns)
         self._count += self._size
 
@@ -163,10 +233,18 @@ class ColumnBuilder:
         """Keep a field of some messages, or of varying length."""
         self._pieces.setdefault(path, []).append(piece)
 
-    def finish(
-        self,
-    ) -> tuple[dict[str, Column | None], NDArray[np.int64], NDArray[np.int64] | None]:
-        """Return columns (None for a heavy one), log times and header stamps."""
+    def fill(
+        self, batch: Batch, path: str, values: NDArray[Any], at: int, dtype: np.dtype[Any]
+    ) -> None:
+        """Copy numbers of a batch; those of one that lasts are copied when they are asked for."""
+        copy = _Copy(batch, values, at, dtype)
+        if batch.check is None or not self._is_lazy:
+            self._copies.append(copy)
+        else:
+            self._later.setdefault(path, []).append(copy)
+
+    def finish(self) -> Built:
+        """Return what was built."""
         rows = np.arange(self._count, dtype=np.int64)
         found = {path: self._column(path, rows) for path in self._in_order()}
         times = np.concatenate(self._times) if self._times else np.empty(0, np.int64)
@@ -175,9 +253,8 @@ class ColumnBuilder:
             sec, nanosec = (found[path] for path in _STAMP)
             assert sec is not None
             assert nanosec is not None
-            stamps = sec.values.astype(np.int64)
-            stamps *= 1_000_000_000
-            stamps += nanosec.values
+            copies = [copy for path in _STAMP for copy in self._later.get(path, [])]
+            stamps = (sec, nanosec, copies)
         if self._asked is not None:
             wanted = self._asked
             found = {
@@ -185,7 +262,8 @@ class ColumnBuilder:
                 for path, column in found.items()
                 if any(each in wanted for each in _with_ancestors(path))
             }
-        return found, times, stamps
+        later = {path: copies for path, copies in self._later.items() if path in found}
+        return Built(found, times, stamps, later)
 
     def _in_order(self) -> list[str]:
         return list(self._seen) if self._asked is None else [*self._answers]
@@ -195,6 +273,9 @@ class ColumnBuilder:
         pieces = self._pieces.get(path, [])
         if filling is None:
             return _joined(pieces) if pieces else None
+        if pieces:
+            # The array goes on in another shape: what was put off is needed now.
+            copy_all(self._later.pop(path, []))
         if filling.used == self._count:
             values = filling.values[: self._count]
             if values.dtype.kind != 'O' or values.ndim == 1:

@@ -19,7 +19,7 @@ import numpy as np
 from rosbags.interfaces import Nodetype
 
 from lk_dataset_ros.errors import MessageFormatError
-from lk_dataset_ros.message.batch import Batch, fill, gather
+from lk_dataset_ros.message.batch import Batch, gather
 from lk_dataset_ros.message.definition import STRINGS
 from lk_dataset_ros.message.plan import Plan
 from lk_dataset_ros.message.target import Piece
@@ -82,7 +82,6 @@ def decode(
         reader.whole = whole
         reader.struct(definition(type_name), '')
         reader.finish()
-        reader.fill()
         if whole:
             target.plan = reader.plan
             return
@@ -133,8 +132,6 @@ class _Reader:
         self._slack: Each = ENCAPSULATION - 1
         #: The place in each message; alignment counts from behind the encapsulation header.
         self._at: Each = ENCAPSULATION
-        #: Arrays that are still to be filled: their place in a message, their type on the wire.
-        self._pending: list[tuple[NDArray[Any], int, np.dtype[Any]]] = []
 
     def struct(self, fields: Fields, prefix: str) -> None:
         """Read the fields of a message."""
@@ -154,11 +151,6 @@ class _Reader:
         beyond = np.asarray(self._limit - self._at > self._slack)
         if beyond.any():
             self._fail(int(beyond.argmax()), 'is longer than its definition says')
-
-    def fill(self) -> None:
-        """Fill the arrays of numbers that were put off."""
-        if self._pending and self._batch.runs is not None:
-            fill(self._batch.buffer, self._batch.start, self._batch.runs, self._pending)
 
     def _base(self, base: str, path: str) -> None:
         if base in STRINGS:
@@ -341,7 +333,7 @@ class _Reader:
         values = self._new(path, shape, kept)
         flat = values.reshape(len(values), count)
         if self.whole and isinstance(at, int) and self._batch.runs is not None:
-            self._pending.append((flat, at, dtype))
+            self._job.target.fill(self._batch, path, flat, at, dtype)
             if self.plan is not None:
                 self.plan.numbers.append((path, shape, kept, at, dtype))
         else:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import ItemsView, Mapping, ValuesView
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lk_dataset_ros.errors import KeyNotFoundError
-from lk_dataset_ros.message.building import Column, ColumnBuilder, rows_of
+from lk_dataset_ros.message.building import Column, ColumnBuilder, copy_all, rows_of
 from lk_dataset_ros.message.fields import Layout, header_stamp_ns, walk, without_index
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+    from os import PathLike
 
     from numpy.typing import NDArray
 
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
 class Columns(Mapping[str, Column]):
     """All field paths of a key's messages, in order of definition.
 
+    Numbers that a mapped file holds at fixed places are copied out of it when their column is
+    first asked for.
+
     Args:
         columns: Columns by field path; None for one that is read when it is asked for.
         log_time_ns: int64, (n,): when each message was recorded.
@@ -32,7 +37,6 @@ class Columns(Mapping[str, Column]):
 
     Attributes:
         log_time_ns: As above.
-        stamp_ns: As above.
     """
 
     def __init__(
@@ -44,8 +48,13 @@ class Columns(Mapping[str, Column]):
     ) -> None:
         self._columns = dict(columns)
         self._load = load
+        #: What is still to be copied out of the file, by field path.
+        self._later: dict[str, list[Any]] = {}
+        self._copied = False
         self.log_time_ns = log_time_ns
-        self.stamp_ns = stamp_ns
+        self._stamp_ns = stamp_ns
+        #: Seconds and nanoseconds that the stamps are made of when they are asked for.
+        self._stamps: tuple[Column, Column, list[Any]] | None = None
 
     def __getitem__(self, path: str) -> Column:
         """Return a field path's column.
@@ -59,6 +68,12 @@ class Columns(Mapping[str, Column]):
                 f'there is no field {path}; there is {", ".join(near) or "none"}'
             )
         column = self._columns[path]
+        if path in self._later and self._copied:
+            # Who asks for a second field wants most: one pass for all is cheaper than one each.
+            self._copy_now()
+        elif path in self._later:
+            self._copied = True
+            copy_all(self._later.pop(path))
         if column is None:
             assert self._load is not None
             column = self._columns[path] = self._load([path])[path]
@@ -75,6 +90,38 @@ class Columns(Mapping[str, Column]):
     def __contains__(self, path: object) -> bool:
         """Tell whether there is a field, reading nothing."""
         return path in self._columns
+
+    def _copy_now(self) -> None:
+        copies = itertools.chain(*self._later.values())
+        copy_all(sorted(copies, key=lambda copy: int(copy.batch.start[0])))
+        self._later.clear()
+
+    def values(self) -> ValuesView[Column]:
+        """Return the columns; all that is still in the file is copied at once."""
+        self._copy_now()
+        return super().values()
+
+    def items(self) -> ItemsView[str, Column]:
+        """Return field paths and columns; all that is still in the file is copied at once."""
+        self._copy_now()
+        return super().items()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Let it be pickled: everything is read before."""
+        columns, stamp_ns = dict(self.items()), self.stamp_ns
+        return {**self.__dict__, '_columns': columns, '_stamp_ns': stamp_ns, '_load': None}
+
+    @property
+    def stamp_ns(self) -> NDArray[np.int64] | None:
+        """`header.stamp` of each message, int64, (n,), or None for a type without header."""
+        if self._stamps is not None:
+            sec, nanosec, copies = self._stamps
+            copy_all(copies)
+            stamp_ns = sec.values.astype(np.int64)
+            stamp_ns *= 1_000_000_000
+            stamp_ns += nanosec.values
+            self._stamp_ns, self._stamps = stamp_ns, None
+        return self._stamp_ns
 
     @property
     def heavy(self) -> list[str]:
@@ -104,7 +151,7 @@ class Columns(Mapping[str, Column]):
             KeyNotFoundError: If the type has no such field.
             MessageFormatError: If a message is not of the type.
         """
-        builder = ColumnBuilder(codec, fields, expected=expected, leave_heavy=load is not None)
+        builder = ColumnBuilder(codec, fields, expected=expected, is_lazy=load is not None)
         for batch, time_ns in batches:
             builder.add(batch, time_ns)
         return cls.from_builder(builder, load)
@@ -114,8 +161,28 @@ class Columns(Mapping[str, Column]):
         cls, builder: ColumnBuilder, load: Callable[[list[str]], Columns] | None = None
     ) -> Columns:
         """Take what a builder has built, in order of log time."""
-        columns, log_time_ns, stamp_ns = builder.finish()
-        return cls(columns, log_time_ns, stamp_ns, load).in_log_order()
+        built = builder.finish()
+        columns = cls(built.columns, built.log_time_ns, None, load)
+        columns._later, columns._stamps = built.later, built.stamps
+        return columns.in_log_order()
+
+    def to_arrow(self, **options: Any) -> Any:
+        """Return a `pyarrow.Table`; see `tables.arrow_of`."""
+        from lk_dataset_ros.message.tables import arrow_of  # noqa: PLC0415
+
+        return arrow_of(self, **options)
+
+    def to_pandas(self, **options: Any) -> Any:
+        """Return a `pandas.DataFrame`; see `tables.pandas_of`."""
+        from lk_dataset_ros.message.tables import pandas_of  # noqa: PLC0415
+
+        return pandas_of(self, **options)
+
+    def to_parquet(self, path: str | PathLike[str], **options: Any) -> int:
+        """Write a Parquet file and return its rows; see `parquet.write_parquet`."""
+        from lk_dataset_ros.message.parquet import write_parquet  # noqa: PLC0415
+
+        return write_parquet(self, path, **options)
 
     def every(self, step: int) -> Columns:
         """Return every n-th message, the first one included.
@@ -156,6 +223,7 @@ class Columns(Mapping[str, Column]):
         change_read: Callable[[Columns], Columns],
     ) -> Columns:
         """Return the same with every column changed; those that are read later are, then."""
+        self._copy_now()
         columns = {
             path: None if column is None else change(column)
             for path, column in self._columns.items()

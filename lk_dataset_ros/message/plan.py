@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lk_dataset_ros.message.batch import Batch, fill
 from lk_dataset_ros.message.target import Piece
 
 if TYPE_CHECKING:
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from lk_dataset_ros.message.batch import Batch
     from lk_dataset_ros.message.target import Target
 
 _WORDS = (8, 4, 2, 1)
@@ -77,12 +77,10 @@ class Plan:
                 target.put(path, Piece(values, rows))
             return values
 
-        fields = [
-            (new(path, shape, kept).reshape(count, -1 if 0 not in shape else 0), at, dtype)
-            for path, shape, kept, at, dtype in self.numbers
-        ]
-        assert batch.runs is not None
-        fill(batch.buffer, batch.start, batch.runs, [each for each in fields if each[0].size])
+        for path, shape, kept, at, dtype in self.numbers:
+            values = new(path, shape, kept)
+            if values.size:
+                target.fill(batch, path, values.reshape(count, -1), at, dtype)
         texts: dict[str, NDArray[Any]] = {}
         for path, shape, index, text in self.texts:
             if path not in texts:

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from lk_dataset_ros.message.batch import Batch
     from lk_dataset_ros.message.plan import Plan
 
 
@@ -49,3 +50,16 @@ class Target(Protocol):
 
     def put(self, path: str, piece: Piece) -> None:
         """Keep a field of some messages, or of varying length."""
+
+    def fill(
+        self, batch: Batch, path: str, values: NDArray[Any], at: int, dtype: np.dtype[Any]
+    ) -> None:
+        """Copy numbers of all messages of a batch, which are in runs: now or later.
+
+        Args:
+            batch: The messages.
+            path: Field path.
+            values: Takes them; shape (n, count).
+            at: Where they are in each message.
+            dtype: Their type there.
+        """

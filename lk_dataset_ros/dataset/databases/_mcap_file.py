@@ -166,8 +166,15 @@ class McapFile:
         if parts is None:
             return None
         return (
-            (Batch(buffer, found.start, found.length), found.log_time) for buffer, found in parts
+            (Batch(buffer, found.start, found.length, check), found.log_time)
+            for buffer, found in parts
+            for check in [self._check_length if self._topics.is_in_file(buffer) else None]
         )
+
+    def _check_length(self) -> None:
+        """Refuse to read on in a file that was cut: the system would kill the process."""
+        if self._data.size() < len(self._data):
+            raise BagFormatError(f'{self.path} was cut while it was read')
 
     def heads(self, channel: int, start_ns: int, stop_ns: int) -> Iterator[Heads] | None:
         """Yield times, sequence numbers and sizes of a channel; None as for `batches`."""

@@ -1,7 +1,7 @@
 """Read the messages of one topic of an MCAP file in batches, by the message indexes.
 
-Compressed chunks are unpacked by a thread while the last ones are decoded. Records that are not
-compressed are decoded where they are, in the file, while the processor's cache holds them.
+Chunks are unpacked and checked by a thread while the last ones are looked at. Records that are not
+compressed are decoded where they are, in the file.
 """
 
 from __future__ import annotations
@@ -36,12 +36,13 @@ if TYPE_CHECKING:
     from lk_dataset_ros.dataset.databases._mcap_index import ChunkRef, Index
 
     Part = tuple[NDArray[np.uint8], Found]
+    Unpacked = tuple[NDArray[np.uint8], list[int]]
 
 #: Bytes of chunks that are unpacked and decoded at once.
 GROUP_BYTES = 4 * 1024 * 1024
 #: The same for chunks that are read in the file itself, and how many messages are enough.
 IN_FILE_BYTES = 16 * 1024 * 1024
-IN_FILE_MESSAGES = 2048
+IN_FILE_MESSAGES = 8192
 #: A file whose chunks unpack to no more than this keeps those that hold several topics.
 KEPT_BYTES = 256 * 1024 * 1024
 #: Pages of a file larger than this are given back once they are read.
@@ -68,6 +69,10 @@ class TopicReader:
         """Let go of the file."""
         self._kept.clear()
         self._bytes = np.empty(0, np.uint8)
+
+    def is_in_file(self, buffer: NDArray[np.uint8]) -> bool:
+        """Tell whether a buffer is the file itself."""
+        return buffer is self._bytes
 
     def read(
         self, channel: int, start_ns: int, stop_ns: int, *, copy_out: bool
@@ -110,13 +115,9 @@ class TopicReader:
         span: tuple[int, int],
         copy_out: bool,
     ) -> Iterator[Part]:
-        def unpack(group: list[Chunk]) -> list[Part]:
-            return self._unpack(group, channel, copy_out)
-
         forgotten = 0
-        groups = self._groups(chunks)
-        is_packed = bool(chunks) and bool(self._chunk(chunks[0][0]).compression)
-        for parts in ahead(groups, unpack) if is_packed else map(unpack, groups):
+        for group, buffers in ahead(self._groups(chunks), self._unpack):
+            parts = self._find(group, buffers, channel, copy_out)
             for buffer, found in parts:
                 if len(found.start):
                     yield buffer, _within(found, *span)
@@ -150,46 +151,55 @@ class TopicReader:
         if group:
             yield group
 
-    def _unpack(self, group: list[Chunk], channel: int, copy_out: bool) -> list[Part]:
-        """Unpack and check chunks, and find the messages of a channel in them."""
+    def _unpack(self, group: list[Chunk]) -> tuple[list[Chunk], list[Unpacked]]:
+        """Unpack and check chunks; runs in a thread.
+
+        Returns:
+            The chunks, and where their records are: several in one buffer, or each in its own.
+        """
         if not group[0].compression:
             for chunk in group:
                 self._reader.check_in_file(chunk)
-            starts = [each.offset + UNCOMPRESSED_HEAD for each in group]
-            return [self._found_in(self._bytes, group, starts, channel)]
+            return group, [(self._bytes, [each.offset + UNCOMPRESSED_HEAD for each in group])]
         if self._is_shared(group):
-            return self._unpack_kept(group, channel, copy_out)
+            return group, [(self._kept_records(chunk), [0]) for chunk in group]
         sizes = [chunk.size for chunk in group]
         starts = [sum(sizes[:index]) for index in range(len(sizes))]
         if sum(sizes) > TRUSTED_BYTES:
-            buffer = np.frombuffer(self._reader.unpack(group[0]), np.uint8)
-        else:
-            buffer = self._buffers.take(sum(sizes))[: sum(sizes)]
-            for chunk, start in zip(group, starts, strict=True):
-                self._reader.unpack_into(chunk, buffer[start : start + chunk.size])
-        data, found = self._found_in(buffer, group, starts, channel)
-        if copy_out and is_sparse(found, len(data)):
-            return [copied_out(data, found)]
-        return [(data, found)]
+            return group, [(np.frombuffer(self._reader.unpack(group[0]), np.uint8), [0])]
+        buffer = self._buffers.take(sum(sizes))[: sum(sizes)]
+        for chunk, start in zip(group, starts, strict=True):
+            self._reader.unpack_into(chunk, buffer[start : start + chunk.size])
+        return group, [(buffer, starts)]
 
-    def _unpack_kept(self, group: list[Chunk], channel: int, copy_out: bool) -> list[Part]:
-        """Do the same for chunks of several topics, each of which will be asked for."""
+    def _kept_records(self, chunk: Chunk) -> NDArray[np.uint8]:
+        """Return the records of a chunk that holds several topics, each of which may be wanted."""
+        data = self._kept.get(chunk.offset)
+        if data is None:
+            data = np.empty(chunk.size, np.uint8)
+            self._reader.unpack_into(chunk, data)
+            self._kept[chunk.offset] = data
+        return data
+
+    def _find(
+        self, group: list[Chunk], buffers: list[Unpacked], channel: int, copy_out: bool
+    ) -> list[Part]:
+        """Find the messages of a channel in unpacked chunks."""
         parts: list[Part] = []
-        for chunk in group:
-            data = self._kept.get(chunk.offset)
-            if data is None:
-                data = np.empty(chunk.size, np.uint8)
-                self._reader.unpack_into(chunk, data)
-                self._kept[chunk.offset] = data
-            buffer, found = self._found_in(data, [chunk], [0], channel)
-            sparse = copy_out and is_sparse(found, len(buffer))
-            parts.append(copied_out(buffer, found) if sparse else (buffer, found))
-        if not copy_out or sum(len(buffer) for buffer, _ in parts) > GROUP_BYTES:
+        first = 0
+        for buffer, starts in buffers:
+            chunks = group[first : first + len(starts)]
+            first += len(starts)
+            data, found = self._found_in(buffer, chunks, starts, channel)
+            sparse = copy_out and not self.is_in_file(data) and is_sparse(found, len(data))
+            parts.append(copied_out(data, found) if sparse else (data, found))
+        size = sum(len(buffer) for buffer, _ in parts)
+        if len(parts) < 2 or not copy_out or size > GROUP_BYTES:
             return parts
-        starts = np.cumsum([0, *(len(buffer) for buffer, _ in parts)]).tolist()
+        begins = np.cumsum([0, *(len(buffer) for buffer, _ in parts)]).tolist()
         shifted = [
-            found._replace(start=found.start + start)
-            for (_, found), start in zip(parts, starts, strict=False)
+            found._replace(start=found.start + begin)
+            for (_, found), begin in zip(parts, begins, strict=False)
         ]
         return [(np.concatenate([buffer for buffer, _ in parts]), joined(shifted))]
 
