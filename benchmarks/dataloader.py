@@ -26,7 +26,7 @@ from mcap_ros2.decoder import DecoderFactory
 from rosbags.typesys import Stores, get_typestore
 
 from lk_dataset_ros import Dataset
-from lk_dataset_ros.dataset.torch_view import to_pytorch_dataset
+from lk_dataset_ros.dataset.training.torch_view import to_pytorch_dataset
 from lk_dataset_ros.message import builtin_schema, codec_for, new_message
 
 if TYPE_CHECKING:

@@ -13,12 +13,22 @@ if TYPE_CHECKING:
         DataPlayback,
         DataRecorder,
         Dataset,
+        FoxgloveDatabase,
         McapDatabase,
         MemoryDatabase,
         PickleDatabase,
+        ReductStoreDatabase,
     )
     from lk_dataset_ros.errors import LkError
-    from lk_dataset_ros.message import Columns, Schema, new_message
+    from lk_dataset_ros.message import (
+        Columns,
+        Schema,
+        from_flat_vector,
+        is_flattenable,
+        message_class,
+        new_message,
+        to_flat_vector,
+    )
 
 __version__ = '0.1.0'
 
@@ -33,14 +43,20 @@ _HOMES = {
     'Dataset': 'dataset',
     'DatasetComparison': 'comparison',
     'Diagnostics': 'component',
+    'FoxgloveDatabase': 'dataset',
     'Input': 'component',
     'LkError': 'errors',
     'McapDatabase': 'dataset',
     'MemoryDatabase': 'dataset',
     'Output': 'component',
     'PickleDatabase': 'dataset',
+    'ReductStoreDatabase': 'dataset',
     'Schema': 'message',
     'new_message': 'message',
+    'to_flat_vector': 'message',
+    'message_class': 'message',
+    'is_flattenable': 'message',
+    'from_flat_vector': 'message',
     'option': 'component',
 }
 
@@ -54,15 +70,21 @@ __all__ = [
     'Dataset',
     'DatasetComparison',
     'Diagnostics',
+    'FoxgloveDatabase',
     'Input',
     'LkError',
     'McapDatabase',
     'MemoryDatabase',
     'Output',
     'PickleDatabase',
+    'ReductStoreDatabase',
     'Schema',
+    'from_flat_vector',
+    'is_flattenable',
+    'message_class',
     'new_message',
     'option',
+    'to_flat_vector',
 ]
 
 

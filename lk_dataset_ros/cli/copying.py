@@ -14,7 +14,7 @@ from lk_dataset_ros.cli.info_text import megabytes
 from lk_dataset_ros.cli.progress import progress, progress_option
 from lk_dataset_ros.dataset.copying import Source, copy, merged_topics
 from lk_dataset_ros.dataset.creation import creating, kind_of_new
-from lk_dataset_ros.dataset.inspection_files import stored_files
+from lk_dataset_ros.dataset.inspection.files import stored_files
 from lk_dataset_ros.errors import DatasetError
 
 if TYPE_CHECKING:

@@ -11,11 +11,11 @@ import click
 from lk_dataset_ros.cli.info_text import details_text, megabytes, rates_text, summary_text
 from lk_dataset_ros.cli.loading import load
 from lk_dataset_ros.cli.progress import progress, progress_option
-from lk_dataset_ros.dataset.inspection import inspect_topic, summarize
+from lk_dataset_ros.dataset.inspection.summary import inspect_topic, summarize
 
 if TYPE_CHECKING:
     from lk_dataset_ros.dataset import Dataset
-    from lk_dataset_ros.dataset.inspection import Summary, TopicDetails
+    from lk_dataset_ros.dataset.inspection.summary import Summary, TopicDetails
 
 #: A bag up to this size and number of messages is read without being asked: a second or so.
 AUTOMATIC_BYTES = 64_000_000

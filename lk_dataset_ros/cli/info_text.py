@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from lk_dataset_ros.dataset.inspection import Summary, TopicDetails
-    from lk_dataset_ros.dataset.inspection_ranges import FieldRange
+    from lk_dataset_ros.dataset.inspection.ranges import FieldRange
+    from lk_dataset_ros.dataset.inspection.summary import Summary, TopicDetails
 
 _INDENT = ' ' * 19
 _SECOND = 1_000_000_000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
     TimedBatch = tuple[Batch, NDArray[np.int64]]
 
+#: Buffers that are kept to be used again.
+_KEPT = 3
 #: Bytes of serialized messages that are decoded at once.
 BATCH_BYTES = 32 * 1024 * 1024
 
@@ -86,3 +89,24 @@ class Thinning:
                 Batch(batch.buffer, batch.start[taken], batch.length[taken], batch.check),
                 times[taken],
             )
+
+
+class Buffers:
+    """Memory for what is unpacked, used again once nobody looks at it any more.
+
+    Fresh memory costs a page fault every 4 KiB, which takes as long as decompressing does.
+    """
+
+    def __init__(self) -> None:
+        self._buffers: list[NDArray[np.uint8]] = []
+
+    def take(self, size: int) -> NDArray[np.uint8]:
+        """Return a buffer of at least so many bytes that nobody else holds."""
+        for buffer in self._buffers:
+            # Held by the list, by `buffer`, and by the call itself: nobody else.
+            if len(buffer) >= size and sys.getrefcount(buffer) <= 3:
+                return buffer
+        fresh = np.empty(size, np.uint8)
+        self._buffers = [each for each in self._buffers[-_KEPT:] if sys.getrefcount(each) > 3]
+        self._buffers.append(fresh)
+        return fresh

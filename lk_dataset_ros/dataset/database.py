@@ -7,25 +7,39 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
-from lk_dataset_ros.dataset.batching import Thinning, batches_of, cut
+from lk_dataset_ros.dataset.batching import Buffers, Thinning, batches_of, cut
 from lk_dataset_ros.dataset.records import Heads
 from lk_dataset_ros.dataset.time import to_ns
-from lk_dataset_ros.errors import CapabilityError, KeyNotFoundError, MessageFormatError
-from lk_dataset_ros.message import ColumnBuilder, Columns, builtin_schema, codec_for, type_name_of
+from lk_dataset_ros.errors import (
+    CapabilityError,
+    DatasetError,
+    KeyNotFoundError,
+    MessageFormatError,
+)
+from lk_dataset_ros.message import (
+    ColumnBuilder,
+    Columns,
+    Encoder,
+    builtin_schema,
+    codec_for,
+    type_name_of,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from types import TracebackType
 
     from numpy.typing import NDArray
     from typing_extensions import Self
 
     from lk_dataset_ros.dataset.records import SerializedMessage, Topic
-    from lk_dataset_ros.message import Batch, Schema
+    from lk_dataset_ros.message import Batch, Column, Schema
 
 
 #: A bag may lie about how many messages it has; more than these are not prepared for.
 MAX_EXPECTED = 2**28
+#: Bytes of messages that are encoded and written at once: about a chunk of a bag.
+WRITTEN_BYTES = 1024 * 1024
 
 
 class Database(ABC):
@@ -47,6 +61,8 @@ class Database(ABC):
     is_live: bool = False
     #: Reading a span of time costs less than reading everything.
     can_seek_time: bool = False
+    #: Bytes before each message of a batch that `write_batch` writes to.
+    batch_prefix: ClassVar[int] = 0
 
     @classmethod
     def recognises(cls, location: str) -> bool:
@@ -111,6 +127,79 @@ class Database(ABC):
         Raises:
             KeyNotFoundError: If a key is not there.
         """
+
+    def write_batch(
+        self,
+        key: str,
+        batch: Batch,
+        log_time_ns: NDArray[np.int64],
+        publish_time_ns: NDArray[np.int64],
+        sequence: NDArray[np.uint32],
+    ) -> None:
+        """Store many serialized messages of a declared key.
+
+        Args:
+            key: Topic name.
+            batch: The messages, each with `batch_prefix` bytes before it.
+            log_time_ns: When each was received, shape (n,).
+            publish_time_ns: When each was sent.
+            sequence: The publisher's counters.
+        """
+        ends = (batch.start + batch.length).tolist()
+        heads = (each.tolist() for each in (log_time_ns, publish_time_ns, sequence))
+        for start, end, log, sent, number in zip(batch.start.tolist(), ends, *heads, strict=True):
+            self.write_serialized(key, batch.buffer[start:end].tobytes(), log, sent, number)
+
+    def write_columns(
+        self,
+        key: str,
+        columns: Mapping[str, Column | NDArray[Any]],
+        *,
+        log_time_ns: NDArray[np.int64] | None = None,
+        publish_time_ns: NDArray[np.int64] | None = None,
+        sequence: NDArray[np.uint32] | None = None,
+    ) -> None:
+        """Encode many messages of a declared key at once, and store them.
+
+        Args:
+            key: Topic name.
+            columns: `Columns`, or arrays by field path, first axis = message. Fields that are not
+                there have their default.
+            log_time_ns: When each was received, int64, (n,); those of `Columns` if left out.
+            publish_time_ns: When each was sent; as received if left out.
+            sequence: The publisher's counters; 0 if left out.
+
+        Raises:
+            KeyNotFoundError: If the key is not declared, or its type has no such field.
+            MessageTypeError: If values do not fit a field.
+            DatasetError: If there are no times, or not one for each message.
+        """
+        if log_time_ns is None and isinstance(columns, Columns):
+            log_time_ns = columns.log_time_ns
+        if log_time_ns is None:
+            raise DatasetError(f'{key}: columns without times need log_time_ns')
+        log = np.asarray(log_time_ns, np.int64)
+        count = len(log)
+        sent = log if publish_time_ns is None else np.asarray(publish_time_ns, np.int64)
+        numbers = np.zeros(count, np.uint32) if sequence is None else np.asarray(sequence)
+        if not len(sent) == len(numbers) == count:
+            raise DatasetError(
+                f'{key}: {count} log times, {len(sent)} publish times and '
+                f'{len(numbers)} sequence numbers are not one for each message'
+            )
+        encoder = Encoder(columns, codec_for(self.topic(key).schema), count)
+        buffers, first = Buffers(), 0
+        while first < count:
+            last = encoder.last(first, WRITTEN_BYTES, self.batch_prefix)
+            size = encoder.size(first, last, self.batch_prefix)
+            buffer = buffers.take(size)[:size]
+            buffer[:] = 0
+            part = slice(first, last)
+            batch = encoder.encode(first, last, buffer, self.batch_prefix)
+            self.write_batch(key, batch, log[part], sent[part], numbers[part])
+            first = last
+            # Both hold the buffer, which could not be used again.
+            del buffer, batch
 
     def flush(self) -> None:
         """Hand everything written so far to the storage."""

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from lk_dataset_ros.dataset.database import Database
     from lk_dataset_ros.dataset.fan_out import Failure
     from lk_dataset_ros.dataset.records import Heads, SerializedMessage, Topic
-    from lk_dataset_ros.message import Columns, Schema
+    from lk_dataset_ros.dataset.training.features import Selection
+    from lk_dataset_ros.message import Column, Columns, Schema
 
 _LOG = logging.getLogger('lk_dataset_ros.Dataset')
 
@@ -178,6 +179,24 @@ class Dataset:
 
         self._writing('write', write)
 
+    def write_columns(
+        self, key: str, columns: Mapping[str, Column | NDArray[Any]], **options: Any
+    ) -> None:
+        """Encode many messages of a declared key at once and store them in every database.
+
+        Args:
+            key: Topic name.
+            columns: `Columns`, or arrays by field path, first axis = message.
+            options: `log_time_ns`, `publish_time_ns`, `sequence`; see `Database.write_columns`.
+        """
+
+        def write(index: int) -> None:
+            if key not in self._taken[index] and key in self._declared:
+                self._declare(index, key, *self._declared[key])
+            self.databases[index].write_columns(key, columns, **options)
+
+        self._writing('write', write)
+
     def _declare(self, index: int, key: str, schema: Schema, qos: str) -> None:
         self.databases[index].declare(key, schema, qos)
         self._taken[index].add(key)
@@ -264,6 +283,18 @@ class Dataset:
     def column_batches(self, key: str, **options: Any) -> Iterator[Columns]:
         """Yield a key's messages as columns of bounded size; see `Database.column_batches`."""
         return self._source.column_batches(key, **options)
+
+    def to_pytorch_dataset(self, inputs: Selection, outputs: Selection, **options: Any) -> Any:
+        """Pair inputs with outputs for torch; see `training.to_pytorch_dataset`."""
+        from lk_dataset_ros.dataset.training import to_pytorch_dataset  # noqa: PLC0415
+
+        return to_pytorch_dataset(self, inputs, outputs, **options)
+
+    def to_dataloader(self, inputs: Selection, outputs: Selection, **options: Any) -> Any:
+        """Pair inputs with outputs as a torch DataLoader; see `training.to_dataloader`."""
+        from lk_dataset_ros.dataset.training import to_dataloader  # noqa: PLC0415
+
+        return to_dataloader(self, inputs, outputs, **options)
 
     def heads(self, key: str, start_ns: int | None = None, stop_ns: int | None = None) -> Heads:
         """Return times, sequence numbers and sizes of a key's messages, decoding none."""

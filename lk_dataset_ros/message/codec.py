@@ -15,24 +15,24 @@ from rosbags.interfaces import Nodetype
 from rosbags.serde import SerdeError
 
 from lk_dataset_ros.errors import LkError, MessageFormatError, MessageTypeError
-from lk_dataset_ros.message.adoption import adopters
-from lk_dataset_ros.message.common_types import builtin_schema
-from lk_dataset_ros.message.definition import EIGHT_BYTES, STRINGS, dtype_of
-from lk_dataset_ros.message.definition_idl import read_idl
-from lk_dataset_ros.message.definition_msg import read_msg
+from lk_dataset_ros.message.coding.adoption import adopters
+from lk_dataset_ros.message.coding.message_types import message_classes
+from lk_dataset_ros.message.coding.misfit import misfit
+from lk_dataset_ros.message.coding.wire import store_of
+from lk_dataset_ros.message.definitions.common_types import builtin_schema
+from lk_dataset_ros.message.definitions.definition import EIGHT_BYTES, STRINGS, dtype_of
+from lk_dataset_ros.message.definitions.idl import read_idl
+from lk_dataset_ros.message.definitions.msg import read_msg
+from lk_dataset_ros.message.definitions.resolution import resolved
 from lk_dataset_ros.message.fields import Layout
-from lk_dataset_ros.message.message_types import message_classes
-from lk_dataset_ros.message.misfit import misfit
-from lk_dataset_ros.message.resolution import resolved
 from lk_dataset_ros.message.schema import ROS2IDL, ROS2MSG, Schema, full_type_name
-from lk_dataset_ros.message.wire import store_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from rosbags.interfaces import Msgdef
 
-    from lk_dataset_ros.message.definition import TypeDefinition
+    from lk_dataset_ros.message.definitions.definition import TypeDefinition
 
 #: A longer definition is refused.
 MAX_TEXT: Final = 2**19
@@ -168,9 +168,6 @@ class Codec:
             MessageTypeError: If it would take more memory than 256 MiB.
         """
         return self._classes[self.schema.name]()
-
-    def _new(self, name: str) -> Any:
-        return self._classes[name]()
 
     def definition(self, name: str) -> Sequence[tuple[str, Any]]:
         """Return field names and nodes (as rosbags has them) of this type or a nested one."""

@@ -36,7 +36,7 @@ _SEPARATOR = '=' * 80
 
 @st.composite
 def schemas(draw: DrawFn) -> Schema:
-    """Draw a message type: all primitives, strings, arrays of each kind, two nested types.
+    """Draw a message type: all primitives, strings of both kinds, arrays of each kind, two nested types.
 
     Single values, fixed arrays (`[3]`), bounded (`[<=4]`) and unbounded sequences (`[]`) occur of
     numbers, strings, and nested types; the nested types contain such fields themselves.
@@ -45,7 +45,7 @@ def schemas(draw: DrawFn) -> Schema:
     def members(names: list[str], nested: list[str]) -> str:
         lines = []
         for name in names:
-            kind = draw(st.sampled_from([*NUMBERS, 'string', *nested]))
+            kind = draw(st.sampled_from([*NUMBERS, 'string', 'wstring', *nested]))
             suffix = draw(st.sampled_from(_SUFFIXES))
             lines.append(f'{kind}{suffix} {name}')
         return '\n'.join(lines) + '\n'

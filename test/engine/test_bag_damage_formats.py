@@ -349,7 +349,7 @@ def test_damaged_packed_messages_are_refused(kit: Any, tmp_path: Path, storage: 
 
 def test_a_packed_message_that_grows_is_bounded(tmp_path: Path) -> None:
     """Promise: a message of zeros that unpacks to more than a message may be is refused."""
-    from lk_dataset_ros.dataset.databases import _packed
+    from lk_dataset_ros.dataset.databases.rosbag2 import packed as _packed
 
     unpacker = _packed.MessageUnpacker(tmp_path / 'x', always=True)
     large = bytes(_packed.PIECE * 2)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from lk_dataset_ros import Columns, Dataset, Schema
 from lk_dataset_ros.errors import MessageFormatError
 from lk_dataset_ros.message import Batch, Codec
-from lk_dataset_ros.message.batch import gather, runs_of
+from lk_dataset_ros.message.columnar.batch import gather, runs_of
 from lk_dataset_ros.testing import messages, schemas
 from lk_dataset_ros.testing.conformance import assert_same_columns
 

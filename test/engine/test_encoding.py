@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from lk_dataset_ros import Columns, Schema
 from lk_dataset_ros.errors import KeyNotFoundError, MessageTypeError
 from lk_dataset_ros.message import Batch, Codec, builtin_schema, codec_for
-from lk_dataset_ros.message.encoding import encode_columns
+from lk_dataset_ros.message.columnar.encoding import encode_columns
 from lk_dataset_ros.testing import messages, schemas
 from lk_dataset_ros.testing.conformance import assert_same_columns
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from lk_dataset_ros.errors import FlatVectorError
 from lk_dataset_ros.message import Schema, builtin_schema, codec_for, new_message, walk
-from lk_dataset_ros.message.flat import (
+from lk_dataset_ros.message.flat.vectors import (
     flat_names,
     from_flat_vector,
     is_flattenable,

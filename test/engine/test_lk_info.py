@@ -25,9 +25,9 @@ from lk_dataset_ros.cli import info as cli_info
 from lk_dataset_ros.cli.main import main
 from lk_dataset_ros.dataset import Dataset, McapDatabase, MemoryDatabase
 from lk_dataset_ros.dataset.copying import Source, copy
-from lk_dataset_ros.dataset.inspection import inspect_topic, summarize
-from lk_dataset_ros.dataset.inspection_files import stored_files
-from lk_dataset_ros.dataset.inspection_timing import (
+from lk_dataset_ros.dataset.inspection.files import stored_files
+from lk_dataset_ros.dataset.inspection.summary import inspect_topic, summarize
+from lk_dataset_ros.dataset.inspection.timing import (
     SequenceDrops,
     StampDrops,
     sequence_drops_of,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from mcap.reader import make_reader
 from mcap.writer import CompressionType, Writer
 
-from lk_dataset_ros.dataset.databases._mcap_writer import PREFIX, Compression, McapWriter
+from lk_dataset_ros.dataset.databases.mcap_files.writer import PREFIX, Compression, McapWriter
 from lk_dataset_ros.message import Batch
 
 KINDS: dict[Compression, CompressionType] = {

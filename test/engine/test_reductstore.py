@@ -18,14 +18,14 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from lk_dataset_ros.dataset import MemoryDatabase
-from lk_dataset_ros.dataset.databases._reduct_names import (
+from lk_dataset_ros.dataset.databases.reduct.names import (
     TOPICS_ENTRY,
     entry_of,
     key_of,
     place_of,
     server_url,
 )
-from lk_dataset_ros.dataset.databases._reduct_records import Slots, StoredTopic
+from lk_dataset_ros.dataset.databases.reduct.records import Slots, StoredTopic
 from lk_dataset_ros.dataset.databases.reductstore import ReductStoreDatabase
 from lk_dataset_ros.errors import (
     BagExistsError,

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from lk_dataset_ros.errors import BagExistsError, ExportError, ExtraMissingError
 from lk_dataset_ros.message import Column, Columns
-from lk_dataset_ros.message.parquet import write_parquet
-from lk_dataset_ros.message.tables import arrow_of, pandas_of
+from lk_dataset_ros.message.columnar.parquet import write_parquet
+from lk_dataset_ros.message.columnar.tables import arrow_of, pandas_of
 
 TYPES = [
     'sensor_msgs/msg/JointState',
@@ -367,7 +367,7 @@ def test_other_readers_agree(kit: Any) -> None:
 
 def test_a_long_list_needs_no_small_offsets(monkeypatch: pytest.MonkeyPatch) -> None:
     """Promise: more values than 32-bit offsets can count become large lists."""
-    from lk_dataset_ros.message import tables
+    from lk_dataset_ros.message.columnar import tables
 
     monkeypatch.setattr(tables, '_MAX_OFFSET', 3)
     rows, offsets = np.arange(2), np.array([0, 1, 5])

@@ -13,12 +13,22 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lk_dataset_ros.dataset import torch_view
-from lk_dataset_ros.dataset.features import Features
-from lk_dataset_ros.dataset.normalisation import Normalisation, Statistics
-from lk_dataset_ros.dataset.pairs import join_equal, join_held, join_mutual, join_nearest, pair
-from lk_dataset_ros.dataset.splitting import run_starts, split_blocks
-from lk_dataset_ros.dataset.torch_view import BatchOrder, to_dataloader, to_pytorch_dataset
+from lk_dataset_ros.dataset.training import torch_view
+from lk_dataset_ros.dataset.training.features import Features
+from lk_dataset_ros.dataset.training.normalisation import Normalisation, Statistics
+from lk_dataset_ros.dataset.training.pairs import (
+    join_equal,
+    join_held,
+    join_mutual,
+    join_nearest,
+    pair,
+)
+from lk_dataset_ros.dataset.training.splitting import run_starts, split_blocks
+from lk_dataset_ros.dataset.training.torch_view import (
+    BatchOrder,
+    to_dataloader,
+    to_pytorch_dataset,
+)
 from lk_dataset_ros.errors import (
     DatasetError,
     ExtraMissingError,

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from lk_dataset_ros.dataset.database import Database
-from lk_dataset_ros.dataset.databases import _rosbag2
-from lk_dataset_ros.dataset.databases._bag_file import MAGICS
-from lk_dataset_ros.dataset.databases._bag_reader import BagReader
-from lk_dataset_ros.dataset.databases._bag_writer import FOREVER_NS, BagWriter, Compression
+from lk_dataset_ros.dataset.databases.mcap_files.writer import PREFIX, Compression
+from lk_dataset_ros.dataset.databases.rosbag2 import metadata
+from lk_dataset_ros.dataset.databases.rosbag2.bag_file import MAGICS
+from lk_dataset_ros.dataset.databases.rosbag2.reader import BagReader
+from lk_dataset_ros.dataset.databases.rosbag2.writer import FOREVER_NS, BagWriter
 from lk_dataset_ros.dataset.records import Heads, SerializedMessage, Topic
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class McapDatabase(Database):
     """
 
     kind = 'mcap'
+    batch_prefix = PREFIX
     is_persistent = True
     can_seek_time = True
 
@@ -58,7 +60,7 @@ class McapDatabase(Database):
         try:
             if path.is_dir():
                 names = [each.name for each in path.iterdir()]
-                return _rosbag2.METADATA in names or any(map(_has_bag_suffix, names))
+                return metadata.METADATA in names or any(map(_has_bag_suffix, names))
             if not path.is_file():
                 return False
             with path.open('rb') as file:
@@ -138,6 +140,24 @@ class McapDatabase(Database):
         sent_ns = log_time_ns if publish_time_ns is None else publish_time_ns
         self._writer.write(SerializedMessage(key, cdr, log_time_ns, sent_ns, sequence))
 
+    def write_batch(
+        self,
+        key: str,
+        batch: Batch,
+        log_time_ns: NDArray[np.int64],
+        publish_time_ns: NDArray[np.int64],
+        sequence: NDArray[np.uint32],
+    ) -> None:
+        """Store many serialized messages of a declared key."""
+        self.check_writable()
+        assert self._writer is not None
+        self._writer.write_batch(key, batch, log_time_ns, publish_time_ns, sequence)
+
+    def flush(self) -> None:
+        """Complete the chunk in progress and hand everything written so far to the system."""
+        if self._writer is not None:
+            self._writer.flush()
+
     def iterate_serialized(
         self,
         keys: Sequence[str] | None = None,
@@ -194,4 +214,4 @@ class McapDatabase(Database):
 
 
 def _has_bag_suffix(name: str) -> bool:
-    return name.endswith(_rosbag2.SUFFIXES)
+    return name.endswith(metadata.SUFFIXES)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from lk_dataset_ros.dataset.database import Database
-from lk_dataset_ros.dataset.databases._reduct_connection import Connection
-from lk_dataset_ros.dataset.databases._reduct_names import (
+from lk_dataset_ros.dataset.databases.reduct.connection import Connection
+from lk_dataset_ros.dataset.databases.reduct.names import (
     TOPICS_ENTRY,
     Place,
     checked_bucket,
@@ -17,9 +17,9 @@ from lk_dataset_ros.dataset.databases._reduct_names import (
     place_of,
     server_url,
 )
-from lk_dataset_ros.dataset.databases._reduct_outbox import MOST_BATCH_RECORDS, Outbox
-from lk_dataset_ros.dataset.databases._reduct_reader import PAGE_BYTES, Found, Reader
-from lk_dataset_ros.dataset.databases._reduct_records import StoredTopic
+from lk_dataset_ros.dataset.databases.reduct.outbox import MOST_BATCH_RECORDS, Outbox
+from lk_dataset_ros.dataset.databases.reduct.reader import PAGE_BYTES, Found, Reader
+from lk_dataset_ros.dataset.databases.reduct.records import StoredTopic
 from lk_dataset_ros.dataset.records import Heads, SerializedMessage, Topic
 from lk_dataset_ros.dataset.time import to_ns
 from lk_dataset_ros.errors import (

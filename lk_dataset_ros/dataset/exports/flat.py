@@ -11,8 +11,8 @@ import numpy as np
 
 from lk_dataset_ros.dataset.exports.target import new_folder
 from lk_dataset_ros.errors import ExportError
-from lk_dataset_ros.message.parquet import write_parquet
-from lk_dataset_ros.message.tables import LOG_TIME, STAMP, element_names
+from lk_dataset_ros.message.columnar.parquet import write_parquet
+from lk_dataset_ros.message.columnar.tables import LOG_TIME, STAMP, element_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

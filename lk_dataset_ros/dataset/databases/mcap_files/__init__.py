@@ -1,0 +1,1 @@
+"""MCAP files: read in whatever state they are, written fast."""

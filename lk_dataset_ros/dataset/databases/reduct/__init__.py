@@ -1,0 +1,1 @@
+"""How a dataset is laid out on a ReductStore server, and the talk with it."""

@@ -1,0 +1,1 @@
+"""What is in a dataset: files, rates, gaps, lost messages, ranges of fields."""

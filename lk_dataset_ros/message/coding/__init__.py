@@ -1,0 +1,1 @@
+"""Single messages: their classes, what they take, their bytes."""

@@ -1,0 +1,1 @@
+"""Definitions of message types: parsed from `.msg` and IDL text, checked, bounded."""
