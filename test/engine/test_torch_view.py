@@ -642,8 +642,24 @@ def test_wrong_selections_are_named(kit) -> None:
 def test_without_torch_the_extra_is_named(kit, monkeypatch) -> None:
     """Promise: without torch the error says what to install."""
     monkeypatch.setitem(__import__('sys').modules, 'torch', None)
-    torch_view._torch.cache_clear()
+    torch_view.torch_module.cache_clear()
     with pytest.raises(ExtraMissingError, match=r'lk_dataset_ros\[torch\]'):
         to_pytorch_dataset(steps(kit, 3), IN, OUT)
     monkeypatch.undo()
-    torch_view._torch.cache_clear()
+    torch_view.torch_module.cache_clear()
+
+
+def test_torchs_own_loader_takes_batches_as_they_are_fetched(kit) -> None:
+    """Promise: `DataLoader(view)` gives the batches of `view.dataloader()`, unstacked or not."""
+    dataset = kit.memory(kit.drive(20))
+    view = to_pytorch_dataset(dataset, '/odom', '/odom')
+    plain = torch.utils.data.DataLoader(view, batch_size=7)
+    listed = torch.utils.data.DataLoader(
+        view, batch_size=7, collate_fn=lambda batch: torch.utils.data.default_collate(list(batch))
+    )
+    for ours, theirs, third in zip(view.dataloader(batch_size=7), plain, listed, strict=True):
+        for a, b, c in zip(ours, theirs, third, strict=True):
+            assert torch.equal(a, b)
+            assert torch.equal(a, c)
+    subset = torch.utils.data.DataLoader(torch.utils.data.Subset(view, [3, 1]), batch_size=2)
+    assert torch.equal(next(iter(subset))[0], view[[3, 1]][0])

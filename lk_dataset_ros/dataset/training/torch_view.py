@@ -10,13 +10,18 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from lk_dataset_ros.dataset.training.batches import (
+    BatchOrder,
+    Fetched,
+    collate_at_once,
+    torch_module,
+)
 from lk_dataset_ros.dataset.training.sampling import make_samples
 from lk_dataset_ros.dataset.training.sampling_options import Options
 from lk_dataset_ros.errors import DatasetError
-from lk_dataset_ros.message import require
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     import torch
     from numpy.typing import NDArray
@@ -94,10 +99,9 @@ class TorchView:
             return inputs[0], outputs[0]
         return self._gather(np.asarray(index, np.int64))
 
-    def __getitems__(self, indices: Sequence[int]) -> list[Pair]:
-        """Return samples one by one, as `torch.utils.data.DataLoader` collates them."""
-        inputs, outputs = self._gather(np.asarray(indices, np.int64))
-        return list(zip(inputs.unbind(0), outputs.unbind(0), strict=True))
+    def __getitems__(self, indices: Sequence[int]) -> Fetched:
+        """Return samples as `torch.utils.data.DataLoader` collates them: all at once."""
+        return Fetched(*self._gather(np.asarray(indices, np.int64)))
 
     def dataloader(
         self,
@@ -125,7 +129,7 @@ class TorchView:
                 raise DatasetError(
                     f'{name}= is set here; torch.utils.data.DataLoader takes this view with any'
                 )
-        torch = _torch()
+        torch = torch_module()
         order = BatchOrder(len(self), batch_size, shuffle=shuffle, seed=seed, drop_last=drop_last)
         collate = options.pop('collate_fn', _as_it_is)
         loader: DataLoader[Pair] = torch.utils.data.DataLoader(
@@ -156,7 +160,7 @@ class TorchView:
         count = len(table) - window + 1
         windows = np.ndarray((count,), f'V{window * size}', table, 0, (size,))
         found = windows[last - (window - 1)].view(table.dtype).reshape(len(last), window, width)
-        return _torch().from_numpy(found)  # type: ignore[no-any-return]
+        return torch_module().from_numpy(found)  # type: ignore[no-any-return]
 
     def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
         """Pickle for a worker; its class is made anew there."""
@@ -172,73 +176,18 @@ class TorchView:
 
 def _rows_of(table: torch.Tensor, index: NDArray[np.int64]) -> torch.Tensor:
     # For batches of usual size NumPy gathers rows twice as fast as torch.
-    return _torch().from_numpy(table.numpy().take(index, 0))  # type: ignore[no-any-return]
+    return torch_module().from_numpy(table.numpy().take(index, 0))  # type: ignore[no-any-return]
 
 
 def _as_it_is(batch: Any) -> Any:
     return batch
 
 
-class BatchOrder:
-    """Indices of each batch of an epoch: slices in order, arrays in random order.
-
-    Args:
-        count: Samples.
-        batch_size: Samples of a batch.
-        shuffle: Random order, another one each time.
-        seed: Makes the orders repeatable; torch's own random numbers when left out.
-        drop_last: Leave out a last batch that is not full.
-
-    Raises:
-        DatasetError: If the batch size is not positive.
-    """
-
-    def __init__(
-        self,
-        count: int,
-        batch_size: int,
-        *,
-        shuffle: bool = False,
-        seed: int | None = None,
-        drop_last: bool = False,
-    ) -> None:
-        if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
-            raise DatasetError(f'batch_size={batch_size!r} is not a number of samples from 1')
-        self._end = count - count % batch_size if drop_last else count
-        self._count = count
-        self._batch_size = batch_size
-        self._shuffle = shuffle
-        self._generator = None
-        if seed is not None:
-            self._generator = _torch().Generator().manual_seed(seed)
-
-    def __len__(self) -> int:
-        """Return the number of batches."""
-        return (self._end + self._batch_size - 1) // self._batch_size
-
-    def __iter__(self) -> Iterator[slice | NDArray[np.int64]]:
-        """Yield the indices of each batch."""
-        bounds = [
-            (start, min(start + self._batch_size, self._end))
-            for start in range(0, self._end, self._batch_size)
-        ]
-        if not self._shuffle:
-            yield from (slice(*bound) for bound in bounds)
-            return
-        order = _torch().randperm(self._count, generator=self._generator).numpy()
-        for start, stop in bounds:
-            yield order[start:stop]
-
-
-@lru_cache(maxsize=1)
-def _torch() -> Any:
-    return require('torch', 'torch', 'a PyTorch dataset')
-
-
 @lru_cache(maxsize=1)
 def _view_class() -> Any:
+    collate_at_once()
     return type(
-        'TorchView', (TorchView, _torch().utils.data.Dataset), {'__doc__': TorchView.__doc__}
+        'TorchView', (TorchView, torch_module().utils.data.Dataset), {'__doc__': TorchView.__doc__}
     )
 
 
@@ -292,7 +241,7 @@ def to_pytorch_dataset(
         DatasetError: If an option is wrong, or nothing matches.
         FlatVectorError: If a field is no number, or varies in length.
     """
-    torch = _torch()
+    torch = torch_module()
     try:
         chosen = Options(**options)
     except TypeError as error:
