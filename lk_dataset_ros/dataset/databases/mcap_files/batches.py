@@ -6,6 +6,7 @@ checksums run outside of Python's lock.
 
 from __future__ import annotations
 
+import os
 import struct
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
 _Work = TypeVar('_Work')
 _Done = TypeVar('_Done')
 #: How many pieces of work are done ahead.
-_AHEAD = 2
+_AHEAD = 4
+_WORKERS = min(4, os.cpu_count() or 1)
 #: Messages up to this size are copied out of a chunk that holds mostly others.
 _SMALL = 16 * 1024
 _MESSAGE_INDEX = 0x07
@@ -75,8 +77,7 @@ def index_offsets(data: Any, position: int, channel: int) -> NDArray[np.int64] |
     if opcode != _MESSAGE_INDEX or found != channel or size % _ENTRY.itemsize or end > len(data):
         return None
     entries = np.frombuffer(data, _ENTRY, size // _ENTRY.itemsize, position + _INDEX_HEAD.size)
-    if len(entries) and int(entries['offset'].max()) > len(data) * 2**16:
-        return None
+    # A number beyond 2^63 shows as negative, and is refused where the messages are looked at.
     offsets = entries['offset'].astype(np.int64)
     return offsets if (offsets[1:] >= offsets[:-1]).all() else np.sort(offsets)
 
@@ -164,7 +165,7 @@ def heads_of(buffer: NDArray[np.uint8], found: Found) -> Heads:
 def ahead(work: Iterable[_Work], do: Callable[[_Work], _Done]) -> Iterator[_Done]:
     """Yield what is done with each piece of work, in order, the next ones done in a thread."""
     running: deque[Future[_Done]] = deque()
-    with ThreadPoolExecutor(max_workers=1) as thread:
+    with ThreadPoolExecutor(max_workers=_WORKERS) as thread:
         try:
             for each in work:
                 running.append(thread.submit(do, each))

@@ -66,12 +66,14 @@ class TopicReader:
         self._index = index
         self._bytes = np.frombuffer(reader.file, np.uint8)
         self._buffers = Buffers()
+        self._chunks: dict[int, Chunk] = {}
         #: Unpacked chunks by offset.
         self._kept: dict[int, NDArray[np.uint8]] = {}
 
     def close(self) -> None:
         """Let go of the file."""
         self._kept.clear()
+        self._chunks.clear()
         self._bytes = np.empty(0, np.uint8)
 
     def is_in_file(self, buffer: NDArray[np.uint8]) -> bool:
@@ -128,12 +130,16 @@ class TopicReader:
             forgotten = self._forget_pages(forgotten, parts)
 
     def _chunk(self, ref: ChunkRef) -> Chunk:
+        known = self._chunks.get(ref.offset)
+        if known is not None:
+            return known
         chunk = self._reader.chunk(ref.offset)
         if chunk is None or chunk.is_cut:
             raise BagFormatError(
                 f'{self._reader.path}: the chunk at byte {ref.offset} is cut although the summary '
                 'lists it'
             )
+        self._chunks[ref.offset] = chunk
         return chunk
 
     def _groups(self, chunks: list[tuple[ChunkRef, int]]) -> Iterator[list[Chunk]]:
