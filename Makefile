@@ -28,9 +28,14 @@ lint:  ## ruff and mypy
 	@$(RUN) ruff check .
 	@$(RUN) mypy
 
-bench:  ## measure what the README tells
-	@$(WORKSPACE) setup demo
-	@$(RUN) python benchmarks/first_verdict.py $(if $(BAG),--bag '$(BAG)') $(if $(TOPIC),--topic '$(TOPIC)') $(if $(RUNS),--runs $(RUNS))
+bench:  ## measure what the README tells (B=columns for one of benchmarks/)
+	@$(WORKSPACE) setup test
+	@for each in $(or $(B),first_verdict columns write_columns dataloader large_bags); do \
+	  echo; echo "$$each:"; \
+	  if test $$each = first_verdict; then \
+	    $(RUN) python benchmarks/first_verdict.py $(if $(BAG),--bag '$(BAG)') $(if $(TOPIC),--topic '$(TOPIC)') $(if $(RUNS),--runs $(RUNS)); \
+	  else $(RUN) python benchmarks/$$each.py; fi || exit; \
+	done
 
 build:  ## build only; then: source env.sh
 	@$(WORKSPACE) setup demo

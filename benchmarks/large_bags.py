@@ -153,8 +153,8 @@ def messages(kind: str, pixels: str) -> Iterator[tuple[str, str, bytes]]:
             codec.encode(_filled(new_message(type_name), random, pixels)) for _ in range(number)
         ]
 
-    imus = [('/imu', IMU, cdr) for cdr in bodies(IMU, 64)]
-    scans = [('/scan', SCAN, cdr) for cdr in bodies(SCAN, 64)]
+    imus = [('/imu', IMU, cdr) for cdr in bodies(IMU, 4099)]
+    scans = [('/scan', SCAN, cdr) for cdr in bodies(SCAN, 1021)]
     images = [('/image', IMAGE, cdr) for cdr in bodies(IMAGE, 16)] if pixels else []
     # Ten Imu to each LaserScan; six Imu and one LaserScan to each image.
     every: dict[str, list[list[tuple[str, str, bytes]]]] = {
@@ -165,9 +165,8 @@ def messages(kind: str, pixels: str) -> Iterator[tuple[str, str, bytes]]:
     order = every[kind]
     index = 0
     while True:
-        key, type_name, cdr = order[index % len(order)][
-            index % 61 % len(order[index % len(order)])
-        ]
+        bodies_of = order[index % len(order)]
+        key, type_name, cdr = bodies_of[index % len(bodies_of)]
         # The stamp comes first in each of them.
         stamp = np.array(divmod(index * 1_000_000, 10**9), '<u4').tobytes()
         yield key, type_name, cdr[:4] + stamp + cdr[12:]

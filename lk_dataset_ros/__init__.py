@@ -93,3 +93,8 @@ def __getattr__(name: str) -> Any:
     if name in _HOMES:
         return getattr(import_module(f'lk_dataset_ros.{_HOMES[name]}'), name)
     raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+
+
+def __dir__() -> list[str]:
+    """Name what can be imported, for completion and `help`."""
+    return sorted({*globals(), *__all__})

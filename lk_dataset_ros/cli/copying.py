@@ -99,7 +99,7 @@ def chosen_keys(
         KeyNotFoundError: If a named topic is not there.
         DatasetError: If a pattern is none, or nothing is left.
     """
-    named = {name for each in topics for name in each.split(',') if name}
+    named = names_in(topics)
     for name in named:
         dataset.topic(name)
     wanted, unwanted = _pattern(regex), _pattern(exclude)
@@ -116,6 +116,23 @@ def chosen_keys(
     return chosen
 
 
+def names_in(topics: tuple[str, ...]) -> list[str]:
+    """Return the topics that `--topics` names.
+
+    Raises:
+        DatasetError: If it is there and names none.
+    """
+    named = [name for each in topics for name in each.split(',') if name]
+    if topics and not named:
+        raise DatasetError(f'--topics {topics[0]!r} names no topic; write --topics /odom,/tf')
+    return named
+
+
+def counted(number: int, what: str) -> str:
+    """Return a number and what is counted: `1 topic`, `2 topics`."""
+    return f'{number} {what}' if number == 1 else f'{number} {what}s'
+
+
 def _pattern(text: str | None) -> re.Pattern[str] | None:
     try:
         return re.compile(text) if text is not None else None
@@ -130,6 +147,8 @@ def write_copy(sources: list[Source], target: Target) -> int:
         LkError: If a source cannot be read or the target cannot be made; nothing is left of it.
     """
     began_s = time.monotonic()
+    if not target.location:
+        raise DatasetError("'' is no location: give a path where nothing is, or a URL")
     kind = target.kind or kind_of_new(target.location)
     merged_topics(sources)
     with (
@@ -142,8 +161,8 @@ def write_copy(sources: list[Source], target: Target) -> int:
     size = stored_files(target.location).size_bytes
     stored = f', {megabytes(size)} on disk' if size is not None else ''
     click.echo(
-        f'wrote {target.location}: {copied.messages} messages of {topics} topics, '
-        f'{megabytes(copied.bytes)}{stored}, in {took_s:.1f} s'
+        f'wrote {target.location}: {counted(copied.messages, "message")} of '
+        f'{counted(topics, "topic")}, {megabytes(copied.bytes)}{stored}, in {took_s:.1f} s'
     )
     return 0
 

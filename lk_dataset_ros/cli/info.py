@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
+import sys
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -73,7 +75,8 @@ def command(
         click.echo(json.dumps(to_json(summary, details), indent=2, allow_nan=False))
         return 0
     if details is not None:
-        click.echo(details_text(summary, details))
+        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        click.echo(details_text(summary, details, width=width))
     elif summary.messages:
         size = f', {megabytes(summary.size_bytes)},' if summary.size_bytes is not None else ''
         click.echo(f'\n{rates_text(summary)}')

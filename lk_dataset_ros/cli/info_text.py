@@ -58,9 +58,18 @@ def rates_text(summary: Summary) -> str:
     return '\n'.join(_table(('topic', 'mean Hz'), rows, left=(0,)))
 
 
-def details_text(summary: Summary, details: Sequence[TopicDetails]) -> str:
-    """Return the timing of all topics, then the ranges of each."""
-    lines = ['', *_timing_lines(summary, details)]
+def details_text(
+    summary: Summary, details: Sequence[TopicDetails], *, width: int | None = None
+) -> str:
+    """Return the timing of all topics, then the ranges of each.
+
+    Args:
+        summary: What is in the bag.
+        details: Of its topics, in the same order.
+        width: Characters of a line of the terminal, None for no limit. Where the table of timing
+            does not fit, each topic gets lines of its own.
+    """
+    lines = ['', *_timing_lines(summary, details, width)]
     for topic, each in zip(summary.topics, details, strict=True):
         if each.fields or each.left_out or each.problem:
             lines += ['', f'{each.name} ({topic.type_name}), {megabytes(each.bytes)}']
@@ -74,7 +83,9 @@ def details_text(summary: Summary, details: Sequence[TopicDetails]) -> str:
     return '\n'.join(lines)
 
 
-def _timing_lines(summary: Summary, details: Sequence[TopicDetails]) -> Iterator[str]:
+def _timing_lines(
+    summary: Summary, details: Sequence[TopicDetails], width: int | None
+) -> Iterator[str]:
     start_ns = summary.start_ns or 0
     factors = {each.timing.gap_factor for each in details if each.timing is not None}
     gaps = f'gaps >{min(factors):g}x' if factors else 'gaps'
@@ -110,7 +121,9 @@ def _timing_lines(summary: Summary, details: Sequence[TopicDetails]) -> Iterator
         'largest gap',
         'lost messages',
     )
-    yield from _table(headings, rows, left=(0, 7))
+    lines = list(_table(headings, rows, left=(0, 7)))
+    fits = width is None or max(map(len, lines), default=0) <= width
+    yield from lines if fits else _stacked(headings, rows)
 
 
 def losses(details: TopicDetails) -> str:
@@ -174,6 +187,16 @@ def _table(headings: Sequence[str], rows: Sequence[Sequence[str]], left: Any) ->
             for at, (cell, width) in enumerate(zip(line, widths, strict=True))
         ]
         yield '  '.join(cells).rstrip()
+
+
+def _stacked(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Yield the rows of a table one below the other, with a line for each cell."""
+    width = max(map(len, headings))
+    for name, *cells in rows:
+        yield name
+        for heading, cell in zip(headings[1:], cells, strict=True):
+            if cell:
+                yield f'  {heading:<{width}}  {cell}'
 
 
 def _rate(hertz: float | None) -> str:

@@ -81,9 +81,21 @@ def main(arguments: list[str] | None = None) -> int:
         return _refuse('interrupted')
     except BrokenPipeError:
         # The reader (head, less) has gone; nothing more can be said.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _forget_output()
         return 2
+    except OSError as error:
+        # A full disk, perhaps the one that standard output goes to.
+        try:
+            sys.stdout.flush()
+        except OSError:
+            _forget_output()
+        where = f'{error.filename}: ' if error.filename else ''
+        return _refuse(f'{where}{error.strerror or error}')
     return code if isinstance(code, int) else 0
+
+
+def _forget_output() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _refuse(reason: str) -> int:

@@ -12,13 +12,14 @@ from lk_dataset_ros.cli.copying import (
     Target,
     chosen_keys,
     label_of,
+    names_in,
     target_options,
     topic_options,
     write_copy,
 )
 from lk_dataset_ros.cli.loading import load
 from lk_dataset_ros.dataset.copying import Source
-from lk_dataset_ros.errors import DatasetError
+from lk_dataset_ros.errors import DatasetError, KeyNotFoundError
 
 if TYPE_CHECKING:
     from lk_dataset_ros.dataset import Dataset
@@ -68,6 +69,7 @@ def command(
     target = Target(out, to, compression, chunk_size, no_progress)
     with ExitStack() as stack:
         datasets = [stack.enter_context(load(each)) for each in sources]
+        _check_names(datasets, names_in(topics))
         shifts = _shifts(datasets) if relative else [0] * len(datasets)
         taken = [
             Source(
@@ -78,8 +80,22 @@ def command(
             for dataset, prefix, shift_ns in zip(datasets, below, shifts, strict=True)
         ]
         if not any(each.names for each in taken):
-            raise DatasetError('no topic of any input is chosen')
+            raise DatasetError(f'no topic of any input is chosen; there is {_known(datasets)}')
         return write_copy(taken, target)
+
+
+def _check_names(datasets: list[Dataset], names: list[str]) -> None:
+    """Raise a KeyNotFoundError if no input has a topic that is named."""
+    for name in names:
+        if not any(name in dataset for dataset in datasets):
+            raise KeyNotFoundError(
+                f'no topic of any input is called {name}; there is {_known(datasets)}'
+            )
+
+
+def _known(datasets: list[Dataset]) -> str:
+    keys = dict.fromkeys(key for dataset in datasets for key in dataset)
+    return ', '.join(keys) or 'nothing'
 
 
 def _keys(
@@ -87,7 +103,7 @@ def _keys(
 ) -> list[str]:
     """Return the chosen keys of an input; not every input has to have one."""
     known = dataset.keys()
-    named = [name for each in topics for name in each.split(',')]
+    named = names_in(topics)
     here = tuple(name for name in named if name in known)
     if (named and not here and regex is None) or not known:
         return []

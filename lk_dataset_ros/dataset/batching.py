@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lk_dataset_ros.dataset.time import times_array
 from lk_dataset_ros.message import Batch
 
 if TYPE_CHECKING:
@@ -24,25 +25,30 @@ _KEPT = 3
 BATCH_BYTES = 32 * 1024 * 1024
 
 
-def batches_of(messages: Iterable[SerializedMessage]) -> Iterator[TimedBatch]:
-    """Yield messages in batches, each with its log times."""
+def batches_of(where: str, messages: Iterable[SerializedMessage]) -> Iterator[TimedBatch]:
+    """Yield messages in batches, each with its log times.
+
+    Args:
+        where: What errors call the place that they come from.
+        messages: The messages.
+    """
     part: list[SerializedMessage] = []
     size = 0
     for message in messages:
         part.append(message)
         size += len(message.cdr)
         if size > BATCH_BYTES:
-            yield _batch_of(part)
+            yield _batch_of(where, part)
             part, size = [], 0
     if part:
-        yield _batch_of(part)
+        yield _batch_of(where, part)
 
 
-def _batch_of(messages: list[SerializedMessage]) -> TimedBatch:
+def _batch_of(where: str, messages: list[SerializedMessage]) -> TimedBatch:
     length = np.array([len(message.cdr) for message in messages], np.int64)
     buffer = np.frombuffer(b''.join([message.cdr for message in messages]), np.uint8)
     start = np.concatenate([[0], np.cumsum(length)[:-1]]).astype(np.int64)
-    times = np.array([message.log_time_ns for message in messages], np.int64)
+    times = times_array(where, [message.log_time_ns for message in messages])
     return Batch(buffer, start, length), times
 
 

@@ -62,7 +62,10 @@ def creating(kind: str, location: str, **options: Any) -> Iterator[Database]:
         DatasetError: If the kind is unknown, keeps nothing, or lacks an option.
     """
     if not registry.database_class(kind).is_persistent:
-        raise DatasetError(f'a dataset of kind {kind} is gone with this command; give another one')
+        kept = [each for each in registry.kinds() if registry.database_class(each).is_persistent]
+        raise DatasetError(
+            f'a dataset of kind {kind} is gone with this command; {", ".join(kept)} are kept'
+        )
     if '://' in location:
         with registry.make(kind, location, **options) as database:
             yield database

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
 from lk_dataset_ros.dataset.batching import Buffers, Thinning, batches_of, cut
 from lk_dataset_ros.dataset.records import Heads
-from lk_dataset_ros.dataset.time import to_ns
+from lk_dataset_ros.dataset.time import times_array, to_ns
 from lk_dataset_ros.errors import (
     CapabilityError,
     DatasetError,
@@ -26,7 +27,7 @@ from lk_dataset_ros.message import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
     from types import TracebackType
 
     from numpy.typing import NDArray
@@ -178,10 +179,16 @@ class Database(ABC):
             log_time_ns = columns.log_time_ns
         if log_time_ns is None:
             raise DatasetError(f'{key}: columns without times need log_time_ns')
-        log = np.asarray(log_time_ns, np.int64)
+        if not isinstance(columns, Mapping):
+            raise DatasetError(f'{key}: {columns!r} is no Columns; give arrays by field path')
+        log = _whole_numbers(key, 'log_time_ns', log_time_ns, np.int64)
         count = len(log)
-        sent = log if publish_time_ns is None else np.asarray(publish_time_ns, np.int64)
-        numbers = np.zeros(count, np.uint32) if sequence is None else np.asarray(sequence)
+        sent = log
+        if publish_time_ns is not None:
+            sent = _whole_numbers(key, 'publish_time_ns', publish_time_ns, np.int64)
+        numbers = np.zeros(count, np.uint32)
+        if sequence is not None:
+            numbers = _whole_numbers(key, 'sequence', sequence, np.uint32)
         if not len(sent) == len(numbers) == count:
             raise DatasetError(
                 f'{key}: {count} log times, {len(sent)} publish times and '
@@ -287,7 +294,8 @@ class Database(ABC):
 
     def timestamps(self, key: str) -> NDArray[np.int64]:
         """Return the log times of a key's messages, int64 nanoseconds, shape (n,)."""
-        return np.array([item.log_time_ns for item in self.iterate_serialized([key])], np.int64)
+        times = [item.log_time_ns for item in self.iterate_serialized([key])]
+        return times_array(f'{self.name}: {key}', times)
 
     def heads(self, key: str, start_ns: int | None = None, stop_ns: int | None = None) -> Heads:
         """Return times, sequence numbers and sizes of a key's messages, decoding none."""
@@ -295,8 +303,14 @@ class Database(ABC):
             (each.log_time_ns, each.publish_time_ns, each.sequence, len(each.cdr))
             for each in self.iterate_serialized([key], start_ns, stop_ns)
         ]
-        log, sent, sequence, size = np.array(found, np.int64).reshape(-1, 4).T
-        return Heads(log, sent, sequence.astype(np.uint32), size)
+        log, sent, sequence, size = zip(*found, strict=True) if found else ((), (), (), ())
+        where = f'{self.name}: {key}'
+        return Heads(
+            times_array(where, log),
+            times_array(where, sent),
+            np.array(sequence, np.uint32),
+            np.array(size, np.int64),
+        )
 
     def batches(
         self, key: str, start_ns: int | None = None, stop_ns: int | None = None
@@ -305,7 +319,8 @@ class Database(ABC):
 
         The buffer of a batch may be used again for the next one: copy what has to last.
         """
-        yield from batches_of(self.iterate_serialized([key], start_ns, stop_ns))
+        where = f'{self.name}: {key}'
+        yield from batches_of(where, self.iterate_serialized([key], start_ns, stop_ns))
 
     def columns(
         self,
@@ -425,3 +440,17 @@ class Database(ABC):
     ) -> None:
         """Close."""
         self.close()
+
+
+def _whole_numbers(key: str, name: str, values: Any, dtype: type[np.integer[Any]]) -> NDArray[Any]:
+    """Return a row of integers that a caller gave; nothing is rounded, nothing wraps around."""
+    found = np.asarray(values)
+    if found.ndim != 1 or (found.size and found.dtype.kind not in 'iu'):
+        raise DatasetError(f'{key}: {name} is no row of integers, but {found.dtype} {found.shape}')
+    limits = np.iinfo(dtype)
+    if found.size and not limits.min <= int(found.min()) <= int(found.max()) <= limits.max:
+        raise DatasetError(
+            f'{key}: {name} goes from {found.min()} to {found.max()}; '
+            f'{limits.min} to {limits.max} are possible'
+        )
+    return found.astype(dtype, copy=False)

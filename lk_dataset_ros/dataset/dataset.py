@@ -8,11 +8,13 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from lk_dataset_ros.dataset import plain, selection
+from lk_dataset_ros.dataset.database import Database
 from lk_dataset_ros.dataset.databases import MemoryDatabase, PickleDatabase, registry
 from lk_dataset_ros.dataset.fan_out import FanOut
+from lk_dataset_ros.dataset.selection import checked_list, checked_whole
 from lk_dataset_ros.dataset.time import NS_PER_S, bound_ns
-from lk_dataset_ros.errors import CapabilityError, DatasetError
-from lk_dataset_ros.message import builtin_schema, codec_for, type_name_of
+from lk_dataset_ros.errors import CapabilityError, DatasetError, MessageTypeError
+from lk_dataset_ros.message import Schema, builtin_schema, codec_for, type_name_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,11 +26,10 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from lk_dataset_ros.comparison import DatasetComparison
-    from lk_dataset_ros.dataset.database import Database
     from lk_dataset_ros.dataset.fan_out import Failure
     from lk_dataset_ros.dataset.records import Heads, SerializedMessage, Topic
     from lk_dataset_ros.dataset.training.features import Selection
-    from lk_dataset_ros.message import Column, Columns, Schema
+    from lk_dataset_ros.message import Column, Columns
 
 _LOG = logging.getLogger('lk_dataset_ros.Dataset')
 
@@ -47,9 +48,17 @@ class Dataset:
 
     Args:
         databases: What is behind the front; a `MemoryDatabase` when none is given.
+
+    Raises:
+        DatasetError: If one is no database.
     """
 
     def __init__(self, *databases: Database) -> None:
+        for each in databases:
+            if not isinstance(each, Database):
+                raise DatasetError(
+                    f'{each!r} is no database; Dataset.load opens what is at a path'
+                )
         self.databases: tuple[Database, ...] = databases or (MemoryDatabase(),)
         self._fan_out = FanOut()
         self._declared: dict[str, tuple[Schema, str]] = {}
@@ -120,7 +129,11 @@ class Dataset:
         for database in self.databases:
             if database.can_read:
                 return database
-        raise CapabilityError(f'no database of this dataset can be read now: {self!r}')
+        raise CapabilityError(f'no database of this dataset can be read now: {self._names}')
+
+    @property
+    def _names(self) -> str:
+        return ', '.join(database.name for database in self.databases)
 
     def empty(self) -> Dataset:
         """Make an empty dataset in memory."""
@@ -131,10 +144,27 @@ class Dataset:
         """What failed with one database while others went on, one entry per kind of failure."""
         return self._fan_out.failures
 
-    def declare(self, key: str, schema: Schema, qos: str = '') -> None:
-        """Announce a key and its type, for types that are not common ROS 2 types."""
-        self._writing('declare', lambda index: self._declare(index, key, schema, qos))
-        self._declared.setdefault(key, (schema, qos))
+    def declare(self, key: str, schema: Schema | str, qos: str = '') -> None:
+        """Announce a key and its type.
+
+        `write` does so by itself for common ROS 2 types.
+
+        Args:
+            key: Topic name.
+            schema: Definition of the type, or the name of a common ROS 2 type.
+            qos: Offered QoS profiles as rosbag2 writes them.
+
+        Raises:
+            DatasetError: If the key is no text.
+            MessageTypeError: If the type is not known, or the key is there with another one.
+        """
+        if not isinstance(key, str) or not key:
+            raise DatasetError(f'key is {key!r}; give a topic name such as /odom')
+        if not isinstance(schema, (Schema, str)):
+            raise MessageTypeError(f'{schema!r} is no type; give a Schema, or a name')
+        known = schema if isinstance(schema, Schema) else builtin_schema(schema)
+        self._writing('declare', lambda index: self._declare(index, key, known, qos))
+        self._declared.setdefault(key, (known, qos))
 
     def write(
         self, key: str, value: Any, timestamp: Any = None, *, timestamp_ns: int | None = None
@@ -215,7 +245,10 @@ class Dataset:
     def _writing(self, action: str, call: Callable[[int], object]) -> None:
         writable = [index for index, database in enumerate(self.databases) if database.can_write]
         if not writable:
-            raise CapabilityError(f'no database of this dataset can be written: {self!r}')
+            raise CapabilityError(
+                f'no database of this dataset can be written: {self._names}; '
+                'Dataset.create makes a new one'
+            )
         self._fan_out.each(action, self.databases, writable, call)
 
     def keys(self) -> list[str]:
@@ -239,8 +272,14 @@ class Dataset:
         return self._source.time_range_ns()
 
     def read(self, key: str, index: int | None = None) -> Any:
-        """Return one message of a key, the last one when no index is given."""
-        return self._source.read(key, index)
+        """Return one message of a key, the last one when no index is given.
+
+        Raises:
+            KeyNotFoundError: If the key is not there.
+            IndexError: If there is no message of that index.
+            DatasetError: If the index is no integer.
+        """
+        return self._source.read(key, None if index is None else checked_whole('index', index))
 
     def read_all(self, key: str) -> list[Any]:
         """Return all messages of a key in time order."""
@@ -271,18 +310,49 @@ class Dataset:
             start_ns: First log time in nanoseconds, instead of `start`.
             stop_ns: In nanoseconds, instead of `stop`.
             every: Take every n-th message, the first one included.
+
+        Raises:
+            KeyNotFoundError: If the key is not there, or its type has no such field.
+            DatasetError: If `fields` is no list, or `every` is not positive.
         """
         return self._source.columns(
             key,
-            fields=fields,
+            fields=checked_list('fields', fields),
             start_ns=bound_ns('start', start, start_ns),
             stop_ns=bound_ns('stop', stop, stop_ns),
-            every=every,
+            every=checked_whole('every', every, least=1),
         )
 
-    def column_batches(self, key: str, **options: Any) -> Iterator[Columns]:
-        """Yield a key's messages as columns of bounded size; see `Database.column_batches`."""
-        return self._source.column_batches(key, **options)
+    def column_batches(
+        self,
+        key: str,
+        *,
+        fields: Sequence[str] | None = None,
+        start: Any = None,
+        stop: Any = None,
+        start_ns: int | None = None,
+        stop_ns: int | None = None,
+        max_bytes: int = 64 * 1024 * 1024,
+    ) -> Iterator[Columns]:
+        """Yield a key's messages as columns of bounded size, for what exceeds the memory.
+
+        Args:
+            key: Topic name.
+            fields: As in `columns`.
+            start: As in `columns`.
+            stop: As in `columns`.
+            start_ns: As in `columns`.
+            stop_ns: As in `columns`.
+            max_bytes: Serialized bytes of the messages in one of the columns; a single message
+                may be larger.
+        """
+        return self._source.column_batches(
+            key,
+            fields=checked_list('fields', fields),
+            start_ns=bound_ns('start', start, start_ns),
+            stop_ns=bound_ns('stop', stop, stop_ns),
+            max_bytes=checked_whole('max_bytes', max_bytes, least=1),
+        )
 
     def to_pytorch_dataset(self, inputs: Selection, outputs: Selection, **options: Any) -> Any:
         """Pair inputs with outputs for torch; see `training.to_pytorch_dataset`."""
@@ -298,7 +368,9 @@ class Dataset:
 
     def heads(self, key: str, start_ns: int | None = None, stop_ns: int | None = None) -> Heads:
         """Return times, sequence numbers and sizes of a key's messages, decoding none."""
-        return self._source.heads(key, start_ns, stop_ns)
+        return self._source.heads(
+            key, bound_ns('start', None, start_ns), bound_ns('stop', None, stop_ns)
+        )
 
     def iterate(
         self,
@@ -307,7 +379,11 @@ class Dataset:
         stop_ns: int | None = None,
     ) -> Iterator[tuple[str, Any, int]]:
         """Yield `(key, message, log time in ns)` in order of log time."""
-        return self._source.iterate(keys, start_ns, stop_ns)
+        return self._source.iterate(
+            checked_list('keys', keys),
+            bound_ns('start', None, start_ns),
+            bound_ns('stop', None, stop_ns),
+        )
 
     def iterate_serialized(
         self,
@@ -316,7 +392,11 @@ class Dataset:
         stop_ns: int | None = None,
     ) -> Iterator[SerializedMessage]:
         """Yield serialized messages in order of log time."""
-        return self._source.iterate_serialized(keys, start_ns, stop_ns)
+        return self._source.iterate_serialized(
+            checked_list('keys', keys),
+            bound_ns('start', None, start_ns),
+            bound_ns('stop', None, stop_ns),
+        )
 
     def combine(
         self, *others: Dataset, prefixes: Sequence[str] | None = None, into: Dataset | None = None
@@ -337,6 +417,8 @@ class Dataset:
             DatasetError: If there is not one prefix for each dataset.
         """
         datasets = [self, *others]
+        for each in others:
+            _check_dataset('combine', each)
         return selection.combine(datasets, prefixes, _target(into, datasets))
 
     def slice(
@@ -419,6 +501,7 @@ class Dataset:
         """Compare with another dataset; see `lk_dataset_ros.comparison.compare`."""
         from lk_dataset_ros.comparison import compare  # noqa: PLC0415
 
+        _check_dataset('compare', other)
         return compare(self, other, **options)
 
     def diffdiff(
@@ -427,6 +510,7 @@ class Dataset:
         """Compare with another dataset and write the text file of all the differences."""
         from lk_dataset_ros.comparison import diffdiff  # noqa: PLC0415
 
+        _check_dataset('diffdiff', other)
         return diffdiff(self, other, path, **options)
 
     def flush(self) -> None:
@@ -483,7 +567,6 @@ class Dataset:
 
     def __repr__(self) -> str:
         """Tell keys, types, counts and duration, as far as they can be read."""
-        names = ', '.join(database.name for database in self.databases)
         content = ''
         # A text for the debugger must come whatever state the databases are in.
         with contextlib.suppress(Exception):
@@ -493,14 +576,21 @@ class Dataset:
             span = self._source.time_range_ns()
             if span is not None:
                 content += f'; {(span[1] - span[0]) / NS_PER_S:.3f} s'
-        return f'<Dataset {names}{content}>'
+        return f'<Dataset {self._names}{content}>'
 
 
 def _target(into: Dataset | None, sources: Sequence[Dataset]) -> Dataset:
     if into is None:
         return Dataset()
+    _check_dataset('into', into)
     if any(
         mine is theirs for each in sources for mine in into.databases for theirs in each.databases
     ):
-        raise DatasetError(f'{into!r} cannot be copied into itself')
+        names = ', '.join(database.name for database in into.databases)
+        raise DatasetError(f'{names} cannot be copied into itself')
     return into
+
+
+def _check_dataset(what: str, value: Any) -> None:
+    if not isinstance(value, Dataset):
+        raise DatasetError(f'{what}: {value!r} is no Dataset; Dataset.load opens a bag')

@@ -37,9 +37,9 @@ class ExactCoder:
     """
 
     def __init__(self, schema: Schema) -> None:
-        self.name = schema.name
         self._declared = codec_for(schema)
-        self._types = _types_of(self.definition, schema.name)
+        self.name = self._declared.schema.name
+        self._types = _types_of(self.definition, self.name)
         self._is_plain = not any(
             _is_float32(node) for name in self._types for _, node in self.definition(name)
         )

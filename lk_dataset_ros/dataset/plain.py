@@ -28,6 +28,7 @@ from lk_dataset_ros.dataset.records import SerializedMessage
 from lk_dataset_ros.dataset.time import checked_ns
 from lk_dataset_ros.errors import DatasetFormatError, LkError, MessageTypeError
 from lk_dataset_ros.message import ROS2MSG, Schema, builtin_schema
+from lk_dataset_ros.message.definitions.definition import shown
 
 if TYPE_CHECKING:
     from lk_dataset_ros.dataset.dataset import Dataset
@@ -121,7 +122,7 @@ def _schema_of(key: Any, topic: Any) -> Schema:
         raise DatasetFormatError(f'{key} {wrong}; it may have {", ".join(_NAMES)}')
     for name in _TEXTS:
         if not isinstance(topic.get(name, ''), str):
-            raise DatasetFormatError(f'{key}: {name} is {topic[name]!r:.100}; give a text')
+            raise DatasetFormatError(f'{key}: {name} is {shown(topic[name])}; give a text')
     if 'definition' not in topic:
         return builtin_schema(topic['type'])
     return Schema(
@@ -141,7 +142,7 @@ def _records(key: str, topic: Mapping[str, Any], coder: ExactCoder) -> list[Seri
     for name, default in zip(_ARRAYS, defaults, strict=True):
         values = topic.get(name, default)
         if not isinstance(values, (Sequence, np.ndarray)) or isinstance(values, (str, bytes)):
-            raise DatasetFormatError(f'{key}: {name} is {values!r:.100}; give an array')
+            raise DatasetFormatError(f'{key}: {name} is {shown(values)}; give an array')
         if len(values) != len(messages):
             raise DatasetFormatError(
                 f'{key} has {len(messages)} messages and {len(values)} {name}; give one for each'

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import zlib
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,9 +21,13 @@ if TYPE_CHECKING:
 
 def combine(datasets: Sequence[Dataset], prefixes: Sequence[str] | None, into: Dataset) -> Dataset:
     """Write several datasets into one, in order of log time; see `Dataset.combine`."""
-    if isinstance(prefixes, str) or (prefixes is not None and len(prefixes) != len(datasets)):
+    if prefixes is not None and (
+        isinstance(prefixes, str)
+        or len(prefixes) != len(datasets)
+        or not all(isinstance(each, str) for each in prefixes)
+    ):
         raise DatasetError(
-            f'prefixes is {prefixes!r}; give a list of {len(datasets)}, one for each'
+            f'prefixes is {prefixes!r}; give a list of {len(datasets)} texts, one for each dataset'
         )
     sources = [
         Source(dataset, {key: _prefixed(prefix, key) for key in dataset.keys()})  # noqa: SIM118
@@ -53,7 +58,7 @@ def every_nth(
     dataset: Dataset, keys: Sequence[str] | None, every: int, *, into: Dataset
 ) -> Dataset:
     """Write every n-th message of each key; see `Dataset.sample`."""
-    step = _whole('every', every, least=1)
+    step = checked_whole('every', every, least=1)
     return _copied([Source(dataset, _names(dataset, keys), every=step)], into)
 
 
@@ -61,8 +66,8 @@ def random_sample(
     dataset: Dataset, keys: Sequence[str] | None, n: int, *, seed: int | None, into: Dataset
 ) -> Dataset:
     """Write random messages of each key, in order of time; see `Dataset.sample`."""
-    wanted = _whole('n', n)
-    root = secrets.randbits(64) if seed is None else _whole('seed', seed)
+    wanted = checked_whole('n', n, least=0)
+    root = secrets.randbits(64) if seed is None else checked_whole('seed', seed, least=0)
     names = _names(dataset, keys)
     chosen: dict[str, set[int]] = {}
     for key in names:
@@ -87,15 +92,32 @@ def random_sample(
     return into
 
 
-def _whole(name: str, value: int, *, least: int = 0) -> int:
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-        raise DatasetError(f'{name} is {value!r}; give an integer of {least} or more')
+def checked_whole(name: str, value: int, *, least: int | None = None) -> int:
+    """Return an integer that a caller gave.
+
+    Raises:
+        DatasetError: If it is none, or less than the least that is possible.
+    """
+    is_whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    if not is_whole or (least is not None and value < least):
+        wanted = 'an integer' if least is None else f'an integer of {least} or more'
+        raise DatasetError(f'{name} is {value!r}; give {wanted}')
     return int(value)
 
 
+def checked_list(name: str, texts: Sequence[str] | None) -> Sequence[str] | None:
+    """Return a list of texts that a caller gave, or None.
+
+    Raises:
+        DatasetError: If it is a single text, which is a sequence of letters too, or no sequence.
+    """
+    if texts is not None and (isinstance(texts, str) or not isinstance(texts, Iterable)):
+        raise DatasetError(f'{name} is {texts!r}; give a list of {name}: [{str(texts)!r}]')
+    return texts
+
+
 def _names(dataset: Dataset, keys: Sequence[str] | None) -> dict[str, str]:
-    if isinstance(keys, str):
-        raise DatasetError(f'keys is {keys!r}; give a list of keys')
+    keys = checked_list('keys', keys)
     chosen = dataset.keys() if keys is None else [dataset.topic(key).name for key in keys]
     return {key: key for key in chosen}
 

@@ -5,9 +5,17 @@ from __future__ import annotations
 import math
 import operator
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from lk_dataset_ros.errors import BagTimeError, DatasetError
+from lk_dataset_ros.message.definitions.definition import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
 
 NS_PER_S = 1_000_000_000
 _FIRST_NS, _LAST_NS = -(2**63), 2**63 - 1
@@ -28,7 +36,7 @@ def to_ns(timestamp: Any) -> int:
     if hasattr(timestamp, 'nanoseconds'):
         return checked_ns(int(timestamp.nanoseconds))
     if isinstance(timestamp, (str, bytes)) or type(timestamp).__name__ in ('bool', 'bool_'):
-        raise BagTimeError(f'{timestamp!r} is not a time stamp: give seconds or a ROS time')
+        raise BagTimeError(f'{shown(timestamp)} is not a time stamp: give seconds or a ROS time')
     try:
         return checked_ns(operator.index(timestamp) * NS_PER_S)
     except TypeError:
@@ -40,9 +48,27 @@ def to_ns(timestamp: Any) -> int:
         exact = Fraction(float(timestamp) if hasattr(timestamp, 'dtype') else timestamp)
     except (TypeError, OverflowError) as error:
         raise BagTimeError(
-            f'{timestamp!r} is not a time stamp: give seconds or a ROS time'
+            f'{shown(timestamp)} is not a time stamp: give seconds or a ROS time'
         ) from error
     return checked_ns(round(exact * NS_PER_S))
+
+
+def times_array(where: str, times_ns: Sequence[int]) -> NDArray[np.int64]:
+    """Return nanoseconds as an array.
+
+    Args:
+        where: What has them.
+        times_ns: Of up to 64 bits without sign, which MCAP allows.
+
+    Raises:
+        BagTimeError: If one is beyond what an array holds.
+    """
+    try:
+        return np.array(times_ns, np.int64)
+    except OverflowError as error:
+        raise BagTimeError(
+            f'{where} has the time {max(times_ns)} ns; arrays hold times to {_LAST_NS} ns'
+        ) from error
 
 
 def checked_ns(time_ns: Any) -> int:
@@ -54,7 +80,9 @@ def checked_ns(time_ns: Any) -> int:
     try:
         number = operator.index(time_ns)
     except TypeError as error:
-        raise BagTimeError(f'{time_ns!r} is not a number of nanoseconds: give an int') from error
+        raise BagTimeError(
+            f'{shown(time_ns)} is not a number of nanoseconds: give an int'
+        ) from error
     if not _FIRST_NS <= number <= _LAST_NS:
         raise BagTimeError(f'{number} ns is no time of 64 bits: it ends {_LAST_NS} ns after 1970')
     return number

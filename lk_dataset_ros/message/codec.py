@@ -240,9 +240,16 @@ def codec_for(schema: Schema) -> Codec:
     return Codec(schema)
 
 
-def new_message(name: str) -> Any:
-    """Make a message of a common ROS 2 type with its default values, without ROS."""
-    return codec_for(builtin_schema(name)).new()
+def new_message(of: Schema | str) -> Any:
+    """Make a message with its default values, without ROS.
+
+    Args:
+        of: The definition, such as the schema of a bag's topic, or the name of a common type.
+
+    Raises:
+        MessageTypeError: If the definition is broken, or the name is not that of a common type.
+    """
+    return codec_for(builtin_schema(of) if isinstance(of, str) else of).new()
 
 
 def message_class(of: Schema | str) -> type[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+STAMP = ('header.stamp.sec', 'header.stamp.nanosec')
 _INDEX = re.compile(r'\[\d+\]')
 _LEAVES = (bool, int, float, str, bytes, np.generic, np.ndarray)
 
@@ -26,6 +28,14 @@ class Layout:
 
     scalars: dict[str, np.dtype[Any]] = field(default_factory=dict)
     sequences: set[str] = field(default_factory=set)
+
+    @property
+    def has_stamp(self) -> bool:
+        """Whether `header.stamp`, as far as is known, has the numbers of a time."""
+        types = [self.scalars.get(path) for path in STAMP]
+        return not self.scalars or all(
+            each is not None and each.kind in 'iu' and each.itemsize <= 4 for each in types
+        )
 
 
 def without_index(path: str) -> str:
@@ -78,8 +88,15 @@ def walk(message: Any, prefix: str = '') -> Iterator[tuple[str, Any]]:
 
 
 def header_stamp_ns(message: Any) -> int | None:
-    """Return `header.stamp` in nanoseconds, or None for a message without header."""
+    """Return `header.stamp` in nanoseconds, or None for a message without header.
+
+    What is called so but has not the numbers of builtin_interfaces/Time is none.
+    """
     stamp = getattr(getattr(message, 'header', None), 'stamp', None)
-    if stamp is None:
+    parts = getattr(stamp, 'sec', None), getattr(stamp, 'nanosec', None)
+    try:
+        sec, nanosec = map(operator.index, parts)  # type: ignore[arg-type]
+    except TypeError:
         return None
-    return int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec)
+    is_time = -(2**31) <= sec < 2**32 and 0 <= nanosec < 2**32
+    return sec * 1_000_000_000 + nanosec if is_time else None

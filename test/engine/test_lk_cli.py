@@ -6,12 +6,12 @@ import json
 import shutil
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-if TYPE_CHECKING:
-    from pathlib import Path
+from lk_dataset_ros.cli.main import VERBS, main
 
 ZSTD = b'\x28\xb5\x2f\xfd'
 
@@ -46,11 +46,13 @@ def test_help_names_the_verbs_and_the_exit_codes() -> None:
     done = lk('--help')
     assert done.returncode == 0
     assert done.stderr == ''
-    for text in ('ab', 'compare', 'Compare two bags', '0 equivalent', '1 differs'):
-        assert text in done.stdout
+    for text in (*VERBS.values(), '0 equivalent', '1 differs'):
+        assert text in ' '.join(done.stdout.split())
+    for verb in VERBS:
+        assert f'\n  {verb} ' in done.stdout
 
 
-@pytest.mark.parametrize('verb', ['ab', 'compare'])
+@pytest.mark.parametrize('verb', VERBS)
 def test_every_verb_has_help(verb: str) -> None:
     """Promise: `lk <verb> --help` says how it is used and exits 0."""
     done = lk(verb, '-h')
@@ -78,14 +80,21 @@ def test_the_version_is_told() -> None:
         (['compare', 'a\nb', 'c'], 'no bag'),
         (['ab'], 'EXPERIMENT'),
         (['ab', '/no/such.yaml'], '/no/such.yaml'),
+        (['info'], 'BAG'),
+        (['info', ''], 'give a path or a URL'),
+        (['convert', 'a'], 'OUT'),
+        (['merge', 'a'], 'IN'),
+        (['merge', 'a', 'b'], 'two or more inputs'),
+        (['slice', 'a', 'b', '--every', '0'], '0'),
+        (['export', 'a'], '--to'),
+        (['export', 'a', '--to', 'csv'], '--out'),
+        (['export', '/no/such/bag', '--to', 'csv', '--out', 'x'], '/no/such/bag'),
     ],
 )
 def test_wrong_usage_is_one_line_and_exit_code_2(
     arguments: list[str], reason: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Promise: wrong usage is refused in one line that names what is wrong."""
-    from lk_dataset_ros.cli.main import main
-
     code = main(arguments)
     done = subprocess.CompletedProcess(arguments, code, *capsys.readouterr())
     assert reason in refused(done)
@@ -206,3 +215,105 @@ def test_a_wrong_specification_is_one_line(tmp_path: Path) -> None:
     assert f'{path}:' in line
     assert 'originall' in line
     assert sorted(each.name for each in tmp_path.iterdir()) == ['experiment.yaml']
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'reason'),
+    [
+        (['convert', 'BAG', ''], 'give a path where nothing is'),
+        (['convert', 'BAG', 'out', '--topics', ''], 'names no topic'),
+        (['merge', 'BAG', 'BAG', 'out', '--topics', '/odom,/tpyo'], '/tpyo; there is /odom'),
+        (['merge', 'BAG', 'BAG', 'out', '--regex', 'tpyo'], 'no topic of any input is chosen'),
+        (['export', 'BAG', '--to', 'csv', '--out', 'out', '--fps', '5'], '--fps has no effect'),
+        (['export', 'BAG', '--to', 'csv', '--out', 'out', '--valid', '.5'], '--valid has no eff'),
+        (['export', 'BAG', '--to', 'csv', '--out', 'out', '--max-age', '1'], '--max-age has no'),
+        (
+            ['export', 'BAG', '--to', 'lerobot', '--fps', '5', '--out', 'out', '--topic', '/odom'],
+            '--topic has no effect on lerobot',
+        ),
+        (
+            ['export', 'BAG', '--to', 'lerobot', '--fps', '5', '--out', 'out', '--slerp'],
+            '--method linear',
+        ),
+        (
+            ['export', 'BAG', '--to', 'csv', '--out', 'out', '--field', 'pose.position.x'],
+            'there is pose.pose.position',
+        ),
+        (
+            ['export', 'BAG', '--to', 'csv', '--out', '/proc/out'],
+            '/proc/out cannot be written: No',
+        ),
+    ],
+    ids=lambda arguments: ' '.join(arguments) if isinstance(arguments, list) else '',
+)
+def test_what_would_be_ignored_is_refused(
+    arguments: list[str],
+    reason: str,
+    kit: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Promise: a typo or an option without effect is refused in one line; nothing is written."""
+    monkeypatch.chdir(kit.folder)
+    bag = str(kit.bag('bag', kit.drive()))
+    code = main([bag if each == 'BAG' else each for each in arguments])
+    done = subprocess.CompletedProcess(arguments, code, *capsys.readouterr())
+    assert reason in refused(done)
+    assert [each.name for each in kit.folder.iterdir()] == ['bag']
+
+
+def test_a_report_goes_where_it_is_wanted_or_is_refused(
+    kit: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Promise: folders of `lk export --report` are made; where they cannot be, one line says so."""
+    bag = str(kit.bag('bag', kit.drive()))
+    command = ['export', bag, '--to', 'lerobot', '--fps', '5', '--state', '/odom.pose']
+    command += ['--action', '/odom.twist']
+    report = kit.folder / 'new' / 'report.json'
+    assert main([*command, '--out', f'{kit.folder}/a', '--report', str(report)]) == 0
+    assert json.loads(report.read_text())['episodes'] == 1
+    capsys.readouterr()
+    code = main([*command, '--out', f'{kit.folder}/b', '--report', '/proc/report.json'])
+    done = subprocess.CompletedProcess(command, code, *capsys.readouterr())
+    assert '/proc/report.json cannot be written' in refused(done)
+
+
+@pytest.mark.parametrize('verb', ['info', 'compare'])
+def test_a_full_disk_is_one_line(kit: Any, verb: str) -> None:
+    """Promise: where the output cannot be written, one line says so, exit code 2."""
+    bag = kit.bag('bag', kit.drive())
+    bags = [bag] if verb == 'info' else [bag, bag]
+    command = [sys.executable, '-m', 'lk_dataset_ros.cli', verb, *map(str, bags)]
+    with Path('/dev/full').open('w') as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
+    assert 'No space left' in refused(done)
+
+
+def test_info_fits_a_narrow_terminal(kit: Any) -> None:
+    """Promise: where the table of timing does not fit, each topic has lines of its own."""
+    from lk_dataset_ros import Dataset
+    from lk_dataset_ros.cli.info_text import details_text
+    from lk_dataset_ros.dataset.inspection.summary import inspect_topic, summarize
+
+    bag = kit.bag('bag', kit.drive())
+    with Dataset.load(bag) as dataset:
+        summary = summarize(dataset, str(bag))
+        details = [inspect_topic(dataset, '/odom')]
+    wide, narrow = (details_text(summary, details, width=width) for width in (200, 80))
+    assert wide == details_text(summary, details)
+    assert max(map(len, narrow.splitlines())) <= 80
+    cells = wide.splitlines()[2].split()
+    for cell in cells:
+        assert cell in narrow.split()
+    assert '/odom\n  Hz             10.00\n' in narrow
+
+
+def test_a_server_is_exported(kit: Any) -> None:
+    """Promise: `lk export` takes a URL as the other verbs do."""
+    from lk_dataset_ros.testing.reductstore import FakeReductStore
+
+    with FakeReductStore() as server:
+        url = f'{server.url.replace("http", "reductstore", 1)}/drives'
+        assert main(['convert', str(kit.bag('bag', kit.drive())), url]) == 0
+        assert main(['export', url, '--to', 'csv', '--out', str(kit.folder / 'tables')]) == 0
+    assert len((kit.folder / 'tables' / 'odom.csv').read_text().splitlines()) == 11

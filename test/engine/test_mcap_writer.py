@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mcap.reader import make_reader
+from mcap.records import Chunk, MessageIndex
+from mcap.stream_reader import StreamReader, get_chunk_data_stream
 from mcap.writer import CompressionType, Writer
 
 from lk_dataset_ros.dataset.databases.mcap_files.writer import PREFIX, Compression, McapWriter
@@ -30,6 +33,22 @@ def begin(writer: Any) -> list[int]:
     writer.start('ros2', 'test')
     schema = writer.register_schema('p/msg/A', 'ros2msg', b'int32 x')
     return [writer.register_channel(name, 'cdr', schema, {'a': 'b'}) for name in ('/a', '/b')]
+
+
+def listed(data: bytes) -> list[tuple[int, bytes]]:
+    """Return time and content of the messages that the message indexes list."""
+    found, chunk = [], b''
+    for record in StreamReader(io.BytesIO(data), emit_chunks=True).records:
+        if isinstance(record, Chunk):
+            stream, _ = get_chunk_data_stream(record)
+            chunk = stream.read(record.uncompressed_size)
+        elif isinstance(record, MessageIndex):
+            for time_ns, offset in record.records:
+                opcode, length = struct.unpack_from('<BQ', chunk, offset)
+                assert opcode == 5
+                assert struct.unpack_from('<Q', chunk, offset + 15) == (time_ns,)
+                found.append((time_ns, chunk[offset + 31 : offset + 9 + length]))
+    return sorted(found)
 
 
 @pytest.mark.parametrize('compression', list(KINDS))
@@ -93,5 +112,6 @@ def test_many_messages_at_once_are_those_messages(
     assert summary is not None
     assert summary.statistics is not None
     assert summary.statistics.message_count == len(written)
+    assert listed(output.getvalue()) == sorted((time_ns, data) for _, time_ns, data, _ in written)
     in_order = [message.log_time for _, _, message in reader.iter_messages()]
     assert in_order == sorted(in_order)

@@ -117,7 +117,7 @@ class FoxgloveDatabase(Database):
     def open(cls, location: str, mode: Literal['r', 'w'], **options: Any) -> FoxgloveDatabase:
         """Open `foxglove://host[:port]`, for writing only; options are the constructor's."""
         if mode == 'r':
-            raise CapabilityError(f'{location} is a live view, it cannot be read; w writes to it')
+            raise CapabilityError(f'{location} is a live view, it cannot be read, only written')
         try:
             parts = urlsplit(location)
             port = _DEFAULT_PORT if parts.port is None else parts.port

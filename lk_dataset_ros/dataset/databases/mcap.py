@@ -12,6 +12,7 @@ from lk_dataset_ros.dataset.databases.rosbag2.bag_file import MAGICS
 from lk_dataset_ros.dataset.databases.rosbag2.reader import BagReader
 from lk_dataset_ros.dataset.databases.rosbag2.writer import FOREVER_NS, BagWriter
 from lk_dataset_ros.dataset.records import Heads, SerializedMessage, Topic
+from lk_dataset_ros.errors import DatasetError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lk_dataset_ros.message import Batch, Schema
+
+COMPRESSIONS = ('none', 'lz4', 'zstd')
 
 
 class McapDatabase(Database):
@@ -41,6 +44,7 @@ class McapDatabase(Database):
             them, such as a workspace's `src`.
 
     Raises:
+        DatasetError: If an option is none of its values.
         BagNotFoundError: If there is nothing to read.
         BagExistsError: If there is something where a new bag should be.
         BagFormatError: If it is not a bag.
@@ -87,6 +91,14 @@ class McapDatabase(Database):
         self._types = (types,) if isinstance(types, (str, Path)) else tuple(types)
         self._reader: BagReader | None = None
         self._writer: BagWriter | None = None
+        if compression not in COMPRESSIONS:
+            raise DatasetError(
+                f'compression is {compression!r}; {", ".join(COMPRESSIONS)} are possible'
+            )
+        if isinstance(chunk_size, bool) or not isinstance(chunk_size, int) or chunk_size < 1:
+            raise DatasetError(f'chunk_size is {chunk_size!r}; give bytes, 1 or more')
+        if mode not in (None, 'r', 'w'):
+            raise DatasetError(f'mode is {mode!r}; r reads and w writes a new bag')
         if mode is None:
             mode = 'r' if self.path.exists() else 'w'
         if mode == 'r':

@@ -109,7 +109,9 @@ def open_existing(location: str | PathLike[str], **options: Any) -> Database:
     sought = [f'{kind} ({own.location})' for kind, own in BUILT_IN.items() if own.location]
     looked_for = f'looked for {", ".join([*sought, *_third_party()])}'
     if '://' not in where and not _exists(where):
-        raise BagNotFoundError(f'there is no bag or other dataset at {where}; {looked_for}')
+        raise BagNotFoundError(f'there is no bag at {where}, nor another dataset; {looked_for}')
+    if '://' not in where and not os.access(where, os.R_OK):
+        raise DatasetFormatError(f'{where} cannot be read: permission denied')
     raise DatasetFormatError(f'{where} is no dataset that any database knows; {looked_for}')
 
 
@@ -145,7 +147,8 @@ def _opened(
     try:
         return cls.open(location, mode, **options)
     except TypeError as error:
-        if isinstance(error, LkError) or 'unexpected keyword argument' not in str(error):
+        found = ('unexpected keyword argument', 'multiple values for argument')
+        if isinstance(error, LkError) or not any(text in str(error) for text in found):
             raise
         name = str(error).rpartition('argument ')[2]
         raise DatasetError(f'a database of kind {kind} has no option {name}') from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,7 @@ from lk_dataset_ros.dataset.exports.samples import KeySamples, read_samples
 from lk_dataset_ros.errors import ExportError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
     from fractions import Fraction
 
     from numpy.typing import NDArray
@@ -91,6 +92,8 @@ def episodes_of(
     Raises:
         ExportError: If the features are not in a dataset, or not of the same shape in all.
     """
+    if not isinstance(datasets, Sequence) or isinstance(datasets, str):
+        raise ExportError('datasets is no list of datasets: give one of them as [dataset]')
     checked = features_of(features)
     names: dict[str, tuple[str, ...]] | None = None
     for dataset in datasets:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 #: Elements up to which an array is spread over columns of a CSV file.
 MAX_SPREAD = 64
+#: Serialized bytes decoded at once.
+MAX_BYTES = 32 * 1024 * 1024
 
 
 def write_tables(
@@ -57,6 +60,11 @@ def write_tables(
         ExportError: If no key has one of the fields, or it cannot be written.
         KeyNotFoundError: If a key is not there.
     """
+    if kind not in ('csv', 'parquet'):
+        raise ExportError(f'there is no kind of table {kind!r}; there is csv, parquet')
+    for what, given in (('keys', keys), ('fields', fields)):
+        if isinstance(given, str):
+            raise ExportError(f'{what} is {given!r}; give a list of {what}: [{given!r}]')
     wanted = list(keys) if keys else list(dataset.keys())
     names: dict[str, str] = {}
     for key in wanted:
@@ -78,7 +86,12 @@ def write_tables(
                 rows[key] = write_parquet(batches, folder / f'{name}.parquet', metadata=about)
         for field in fields or ():
             if field not in seen:
-                raise ExportError(f'no message of {", ".join(wanted)} has a field {field}')
+                known = [path for key in wanted for path in next(dataset.column_batches(key), ())]
+                near = get_close_matches(field, known, 3, 0.4) or known[:5]
+                raise ExportError(
+                    f'no message of {", ".join(wanted)} has a field {field}; '
+                    f'there is {", ".join(near) or "no message"}'
+                )
     return rows
 
 
@@ -95,19 +108,24 @@ def _batches(
     seen: set[str],
     advance: Callable[[int], object] | None,
 ) -> Iterator[Columns]:
-    for columns in dataset.column_batches(key):
-        if fields is not None:
-            chosen = {}
-            for path in columns:
-                for field in fields:
-                    if path == field or path.startswith((f'{field}.', f'{field}[')):
-                        seen.add(field)
-                        chosen[path] = columns[path]
-            yield type(columns)(chosen, columns.log_time_ns, columns.stamp_ns)
-        else:
-            yield columns
+    for columns in dataset.column_batches(key, max_bytes=MAX_BYTES):
+        chosen = columns if fields is None else _chosen(columns, fields, seen)
+        yield chosen
+        count = len(columns.log_time_ns)
+        # The next ones are made when these are no longer in memory.
+        del columns, chosen
         if advance is not None:
-            advance(len(columns.log_time_ns))
+            advance(count)
+
+
+def _chosen(columns: Columns, fields: Sequence[str], seen: set[str]) -> Columns:
+    chosen = {}
+    for path in columns:
+        for field in fields:
+            if path == field or path.startswith((f'{field}.', f'{field}[')):
+                seen.add(field)
+                chosen[path] = columns[path]
+    return type(columns)(chosen, columns.log_time_ns, columns.stamp_ns)
 
 
 def _shapes(batches: Iterator[Columns]) -> dict[str, tuple[int, ...] | None]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import yaml
 
+from lk_dataset_ros.dataset.exports.target import reason_of
 from lk_dataset_ros.errors import ExportError
 
 if TYPE_CHECKING:
@@ -132,7 +133,7 @@ def _yaml(file: Path) -> Any:
     try:
         return yaml.safe_load(file.read_text(encoding='utf-8'))
     except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
-        raise ExportError(f'{file} cannot be read as a mapping: {error}') from error
+        raise ExportError(f'{file} cannot be read as a mapping: {reason_of(error)}') from error
 
 
 def default_features(dataset: Dataset, *, without: str | None = None) -> Features:
@@ -172,7 +173,8 @@ def default_features(dataset: Dataset, *, without: str | None = None) -> Feature
         if not features[name]:
             raise ExportError(
                 f'no topic of {dataset.name} looks like {name}; there is '
-                f'{", ".join(dataset.keys()) or "nothing"}: say which signals it has'
+                f'{", ".join(dataset.keys()) or "nothing"}: say which signals it has '
+                f'(--{name.removeprefix("observation.")} /topic.field)'
             )
     return {name: tuple(signals) for name, signals in features.items()}
 

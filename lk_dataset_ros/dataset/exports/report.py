@@ -125,7 +125,8 @@ class ResamplingReport:
 
     def to_str(self) -> str:
         """Return the report as text."""
-        lines = [f'{self.episodes} episodes, {self.frames} frames']
+        episodes = '1 episode' if self.episodes == 1 else f'{self.episodes} episodes'
+        lines = [f'{episodes}, {self.frames} frames']
         lines += [
             f'left out: {count} frames, no sample of {key} within the limit'
             for key, count in self.dropped.items()

@@ -69,7 +69,9 @@ def write_robomimic(
     checked = features_of(features)
     keys = observation_keys(list(checked))
     if not 0 <= valid_ratio < 1:
-        raise ExportError(f'a share of {valid_ratio} of the episodes cannot be for validation')
+        raise ExportError(
+            f'a share of {valid_ratio} of the episodes cannot be for validation; 0 to 0.99 can'
+        )
     report = ResamplingReport()
     lengths: list[int] = []
     with new_file(path) as target, h5py.File(target, 'w') as file:
@@ -102,7 +104,10 @@ def observation_keys(features: Sequence[str]) -> dict[str, str]:
         ExportError: If there is no action, no observation, or two get the same name.
     """
     if ACTION not in features:
-        raise ExportError(f'robomimic needs a feature {ACTION}; there is {", ".join(features)}')
+        raise ExportError(
+            f'robomimic needs a feature {ACTION}, such as /cmd_vel.linear.x; '
+            f'there is {", ".join(features)}'
+        )
     keys: dict[str, str] = {}
     for name in features:
         if name == ACTION:
@@ -162,7 +167,10 @@ def _write_masks(
     """Write which demonstrations are for training and which for validation."""
     valid = round(valid_ratio * count)
     if valid_ratio and not valid:
-        report.notes.append(f'{count} episodes are too few for a mask valid')
+        number = '1 episode is' if count == 1 else f'{count} episodes are'
+        report.notes.append(
+            f'{number} too few to keep some for validation: there is no mask valid'
+        )
     chosen = set(np.random.default_rng(seed).permutation(count)[:valid].tolist())
     masks = {
         'train': [f'demo_{index}' for index in range(count) if index not in chosen],

@@ -46,7 +46,10 @@ class Sampling:
             raise ExportError(f'there is no method {self.method!r}; there is {", ".join(METHODS)}')
         if self.time not in ('log', 'stamp'):
             raise ExportError(f'there is no time {self.time!r}; there is log, stamp')
-        if self.max_age_s is not None and not 0 <= self.max_age_s < 1e9:
-            raise ExportError(f'a sample cannot be {self.max_age_s} s old at most')
-        if self.min_frames < 1:
-            raise ExportError(f'an episode cannot have {self.min_frames} frames at least')
+        age = self.max_age_s
+        if age is not None and not (isinstance(age, (int, float)) and 0 <= age < 1e9):
+            raise ExportError(f'a sample cannot be {age!r} s old at most; 0 s and more can')
+        if not isinstance(self.min_frames, int) or self.min_frames < 1:
+            raise ExportError(
+                f'an episode cannot have {self.min_frames!r} frames at least; 1 and more can'
+            )

@@ -28,6 +28,11 @@ def check_free(path: str | PathLike[str]) -> Path:
     return target
 
 
+def reason_of(error: Exception) -> str:
+    """Return why something cannot be read or written, without the hidden name it has by then."""
+    return getattr(error, 'strerror', None) or str(error)
+
+
 @contextmanager
 def new_folder(path: str | PathLike[str]) -> Iterator[Path]:
     """Give a folder to fill; it takes its name when the block ends, and is gone if that fails.
@@ -48,7 +53,7 @@ def new_folder(path: str | PathLike[str]) -> Iterator[Path]:
     except LkError:
         raise
     except (OSError, UnicodeEncodeError) as error:
-        raise ExportError(f'{target} cannot be written: {error}') from error
+        raise ExportError(f'{target} cannot be written: {reason_of(error)}') from error
     finally:
         if work is not None and work.exists():
             shutil.rmtree(work, ignore_errors=True)
@@ -73,4 +78,4 @@ def new_file(path: str | PathLike[str]) -> Iterator[Path]:
     except LkError:
         raise
     except (OSError, UnicodeEncodeError) as error:
-        raise ExportError(f'{target} cannot be written: {error}') from error
+        raise ExportError(f'{target} cannot be written: {reason_of(error)}') from error

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from lk_dataset_ros.dataset.database import Database
     from lk_dataset_ros.dataset.records import Heads
-    from lk_dataset_ros.message import Column
+    from lk_dataset_ros.message import Column, Columns
 
 #: Serialized bytes decoded at once.
 MAX_BYTES = 32 * 1024 * 1024
@@ -116,54 +116,69 @@ def _widened(ends: list[Any], values: NDArray[Any]) -> list[Any]:
 def ranges_of(
     source: Database,
     key: str,
-    heads: Heads,
+    fields: list[str] | None,
     *,
     advance: Callable[[int], None] = lambda _: None,
-) -> tuple[list[FieldRange], list[LeftOut], NDArray[np.int64]]:
-    """Find the range of every numeric field of a key.
+) -> tuple[list[FieldRange], NDArray[np.int64]]:
+    """Find the range of numeric fields of a key.
 
     Args:
         source: Where the key is.
         key: Topic name.
-        heads: Of all its messages.
+        fields: The fields to look at, None for all; see `fields_worth_it`.
         advance: Is told the number of messages looked at.
 
     Returns:
-        The ranges, the fields that were left out as too large, and the header stamps: int64,
-        (n,), or (0,) for a type without header.
+        The ranges, and the header stamps: int64, (n,), or (0,) for a type without header.
 
     Raises:
         LkError: If a message is damaged.
     """
-    wanted, left_out = _fields_worth_it(source, key, heads)
     found: dict[str, _Range] = {}
     stamps: list[NDArray[np.int64]] = []
     times: list[NDArray[np.int64]] = []
-    for columns in source.column_batches(key, fields=wanted, max_bytes=MAX_BYTES):
-        for path, column in columns.items():
-            if column.values.dtype.kind in NUMERIC:
-                name = without_index(path)
-                if name not in found:
-                    found[name] = _Range(column.values.dtype)
-                found[name].add(column.values)
+    for columns in source.column_batches(key, fields=fields, max_bytes=MAX_BYTES):
+        _add(found, columns)
         if columns.stamp_ns is not None:
             stamps.append(columns.stamp_ns)
             times.append(columns.log_time_ns)
-        advance(len(columns.log_time_ns))
+        count = len(columns.log_time_ns)
+        # The next ones are made when these are no longer in memory.
+        del columns
+        advance(count)
     ranges = [each.result(path) for path, each in found.items()]
     if not stamps:
-        return ranges, left_out, np.empty(0, np.int64)
+        return ranges, np.empty(0, np.int64)
     # Batches come as they are stored, which need not be the order of log time.
-    order = np.argsort(np.concatenate(times), kind='stable')
-    return ranges, left_out, np.concatenate(stamps)[order]
+    log_time_ns, stamp_ns = np.concatenate(times), np.concatenate(stamps)
+    if bool((log_time_ns[1:] >= log_time_ns[:-1]).all()):
+        return ranges, stamp_ns
+    return ranges, stamp_ns[np.argsort(log_time_ns, kind='stable')]
 
 
-def _fields_worth_it(
+def _add(found: dict[str, _Range], columns: Columns) -> None:
+    for path, column in columns.items():
+        if column.values.dtype.kind in NUMERIC:
+            name = without_index(path)
+            if name not in found:
+                found[name] = _Range(column.values.dtype)
+            found[name].add(column.values)
+
+
+def fields_worth_it(
     source: Database, key: str, heads: Heads
 ) -> tuple[list[str] | None, list[LeftOut]]:
     """Return the fields to look at (None for all), and those that are too large.
 
     The first and the largest message tell: a field is wide there, or nowhere.
+
+    Args:
+        source: Where the key is.
+        key: Topic name.
+        heads: Of all its messages.
+
+    Raises:
+        LkError: If one of the two is damaged.
     """
     if not len(heads) or int(heads.size.max()) <= MAX_BYTE_VALUES:
         return None, []

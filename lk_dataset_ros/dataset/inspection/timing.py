@@ -134,17 +134,22 @@ def stamp_drops_of(stamp_ns: NDArray[np.int64]) -> StampDrops | None:
         return None
     steps = np.diff(stamp_ns)
     repeated, backwards = int((steps == 0).sum()), int((steps < 0).sum())
-    stamps = np.unique(stamp_ns)
-    periods = stamps[1:] - stamps[:-1]
+    if backwards:
+        steps = np.diff(np.sort(stamp_ns))
+    periods = steps[steps > 0]
     if not len(periods):
         return StampDrops(None, None, repeated, backwards)
-    median = float(np.median(periods))
-    whole = np.rint(periods / median)
-    off = np.abs(periods - whole * median) / median
+    del steps
+    # In place, as far as it goes: there may be many millions.
+    median = float(np.median(periods, overwrite_input=True))
+    off = periods / median
+    whole = np.rint(off)
+    off -= whole
+    np.abs(off, out=off)
     is_periodic = len(periods) >= 2 and float(np.mean(off <= _PERIODIC_SPREAD / 2)) >= 0.9
     # Most steps are one period, or the median is no period.
     is_periodic = is_periodic and float(np.mean(whole == 1)) >= 0.5
-    missing = int(np.maximum(whole - 1, 0).sum()) if is_periodic else None
+    missing = int(np.maximum(whole, 1, out=whole).sum()) - len(whole) if is_periodic else None
     return StampDrops(median, missing, repeated, backwards)
 
 
@@ -161,11 +166,14 @@ def sequence_drops_of(sequence: NDArray[np.integer[Any]]) -> SequenceDrops | Non
     """
     if len(sequence) < 2:
         return None
-    steps = np.diff(np.asarray(sequence).astype(np.uint32)).view(np.int32).astype(np.int64)
+    counters = np.asarray(sequence).astype(np.uint32, copy=False)
+    steps = np.diff(counters).view(np.int32).astype(np.int64)
     if 2 * int((steps == 1).sum()) < len(steps):
         return None
-    numbers = np.concatenate([[0], np.cumsum(steps)])
+    numbers = np.zeros(len(sequence), np.int64)
+    np.cumsum(steps, out=numbers[1:])
     breaks = np.flatnonzero(steps != 1) + 1
+    del steps
     starts = numbers[np.concatenate([[0], breaks])].tolist()
     stops = numbers[np.concatenate([breaks, [len(numbers)]]) - 1].tolist()
     count = _Count()

@@ -58,6 +58,8 @@ class BatchOrder:
         self._shuffle = shuffle
         self._generator = None
         if seed is not None:
+            if isinstance(seed, bool) or not isinstance(seed, int):
+                raise DatasetError(f'seed={seed!r} is not an integer')
             self._generator = torch_module().Generator().manual_seed(seed)
 
     def __len__(self) -> int:

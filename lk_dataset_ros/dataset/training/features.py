@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -79,7 +79,7 @@ def selected_fields(
             if named is not None and not named:
                 raise DatasetError(f'{what}: no field of {key} is named; None takes all of them')
     else:
-        for path in [selection] if isinstance(selection, str) else selection:
+        for path in _paths(selection, what):
             key = path
             while key not in keys and '.' in key:
                 key = key.rpartition('.')[0]
@@ -93,6 +93,12 @@ def selected_fields(
     if not chosen:
         raise DatasetError(f'{what} names no key; there is {", ".join(keys) or "nothing"}')
     return chosen
+
+
+def _paths(selection: str | Sequence[str], what: str) -> Sequence[str]:
+    if not isinstance(selection, Iterable):
+        raise DatasetError(f'{what} is {selection!r}; give keys or key.field paths')
+    return [selection] if isinstance(selection, str) else selection
 
 
 def _not_there(key: str, keys: Sequence[str], what: str) -> KeyNotFoundError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -9,8 +10,6 @@ from lk_dataset_ros.dataset.training.normalisation import Normalisation, Scaling
 from lk_dataset_ros.errors import DatasetError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from lk_dataset_ros.dataset.training.pairs import Clock, Match
 
 NanPolicy = Literal['raise', 'drop', 'keep']
@@ -41,7 +40,8 @@ class Options:
             ('nan', self.nan, ('raise', 'drop', 'keep')),
         ):
             if value not in known:
-                raise DatasetError(f'{name}={value!r} is not known; {known} are')
+                names = ', '.join(map(str, known))
+                raise DatasetError(f'{name}={value!r} is not known; {names} are')
         if not isinstance(self.normalize, Normalisation) and self.normalize not in (
             None,
             'none',
@@ -56,9 +56,14 @@ class Options:
             isinstance(self.window, bool) or not isinstance(self.window, int) or self.window < 1
         ):
             raise DatasetError(f'window={self.window!r} is not a number of inputs from 1')
+        if self.split is not None and not (
+            isinstance(self.split, Sequence)
+            and all(isinstance(share, (int, float)) for share in self.split)
+        ):
+            raise DatasetError(f'split={self.split!r} is no list of shares, such as (0.8, 0.2)')
         for name in ('limit', 'max_step', 'split_gap'):
             value = getattr(self, name)
-            if value is not None and not value >= 0:
+            if value is not None and not (isinstance(value, (int, float)) and value >= 0):
                 raise DatasetError(f'{name}={value!r} is not a number of seconds from 0')
         if self.match == 'nearest' and self.limit is None:
             raise DatasetError("match='nearest' needs limit=, the most seconds between partners")

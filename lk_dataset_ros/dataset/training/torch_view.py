@@ -246,7 +246,8 @@ def to_pytorch_dataset(
         chosen = Options(**options)
     except TypeError as error:
         known = ', '.join(Options.__slots__)
-        raise DatasetError(f'{error}; options are {known}') from error
+        unknown = str(error).rpartition('argument ')[2]
+        raise DatasetError(f'there is no option {unknown}; options are {known}') from error
     samples = make_samples(dataset, inputs, outputs, chosen)
     views = tuple(
         new_view(

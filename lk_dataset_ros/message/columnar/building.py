@@ -17,7 +17,7 @@ from lk_dataset_ros.errors import KeyNotFoundError
 from lk_dataset_ros.message.columnar.batch import Batch, fill
 from lk_dataset_ros.message.columnar.cdr import decode
 from lk_dataset_ros.message.columnar.target import Piece
-from lk_dataset_ros.message.fields import without_index
+from lk_dataset_ros.message.fields import STAMP, without_index
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from lk_dataset_ros.message.codec import Codec
     from lk_dataset_ros.message.columnar.plan import Plan
 
-_STAMP = ('header.stamp.sec', 'header.stamp.nanosec')
 #: Bytes to copy that are worth another thread.
 SHARED_BYTES = 4 * 1024 * 1024
 #: A field that takes more bytes of a message than this is left where it is until asked for.
@@ -211,7 +210,7 @@ class ColumnBuilder:
                 self._pieces.pop(path, None)
             return self._seen.setdefault(path, True)
         if path not in self._answers:
-            self._answers[path] = path in _STAMP or any(
+            self._answers[path] = path in STAMP or any(
                 each in self._asked for each in _with_ancestors(path)
             )
         return self._answers[path]
@@ -249,11 +248,12 @@ class ColumnBuilder:
         found = {path: self._column(path, rows) for path in self._in_order()}
         times = np.concatenate(self._times) if self._times else np.empty(0, np.int64)
         stamps = None
-        if all(len(found.get(path) or ()) == self._count > 0 for path in _STAMP):
-            sec, nanosec = (found[path] for path in _STAMP)
+        there = all(len(found.get(path) or ()) == self._count > 0 for path in STAMP)
+        if there and self._codec.layout.has_stamp:
+            sec, nanosec = (found[path] for path in STAMP)
             assert sec is not None
             assert nanosec is not None
-            copies = [copy for path in _STAMP for copy in self._later.get(path, [])]
+            copies = [copy for path in STAMP for copy in self._later.get(path, [])]
             stamps = (sec, nanosec, copies)
         if self._asked is not None:
             wanted = self._asked

@@ -253,7 +253,20 @@ class _Reader:
             self._slack = self._slack + EXCESS
             return at, 4 * counts
         self._go_to(at + counts)
+        self._check_terminated(at, counts)
         return at, max(counts - 1, 0) if isinstance(counts, int) else np.maximum(counts - 1, 0)
+
+    def _check_terminated(self, at: Each, counts: Each) -> None:
+        """Check that strings end with a zero; one without even that (a length of 0) is empty."""
+        if isinstance(counts, int) and not counts:
+            return
+        # For a length of 0 this is the end of the length itself, a zero too.
+        last = at + counts - 1
+        ends = self._read(last, np.dtype('u1'), 1)[:, 0]
+        if ends.any():
+            self._fail(int(ends.argmax()), 'holds a string without its terminating zero')
+        if self.plan is not None and isinstance(last, int):
+            self.plan.same.append((last, b'\0'))
 
     def _count(self) -> Each:
         """Read a length; one that exceeds its message is refused."""

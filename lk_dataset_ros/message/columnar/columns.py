@@ -91,6 +91,12 @@ class Columns(Mapping[str, Column]):
         """Tell whether there is a field, reading nothing."""
         return path in self._columns
 
+    def __repr__(self) -> str:
+        """Tell number of messages and field paths, reading nothing."""
+        names = ', '.join(itertools.islice(self._columns, 5))
+        more = f', ... ({len(self)} fields)' if len(self) > 5 else ''
+        return f'<Columns of {len(self.log_time_ns)} messages: {names}{more}>'
+
     def _copy_now(self) -> None:
         copies = itertools.chain(*self._later.values())
         copy_all(sorted(copies, key=lambda copy: int(copy.batch.start[0])))
@@ -253,7 +259,7 @@ class Columns(Mapping[str, Column]):
             for path, value in _declared(walk(message), known):
                 values.setdefault(path, []).append(value)
                 rows.setdefault(path, []).append(index)
-        has_stamps = bool(stamps) and None not in stamps
+        has_stamps = bool(stamps) and None not in stamps and known.has_stamp
         return cls(
             {
                 path: _column(values[path], rows[path], known.scalars.get(without_index(path)))

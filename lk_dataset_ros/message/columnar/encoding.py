@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 
 #: Little endian, plain CDR.
 _HEADER = np.frombuffer(b'\x00\x01\x00\x00', '<u4')
+#: Fields that are written without being given.
+_MOST_STEPS = 2**19
+#: A length has 32 bits.
+_LONGEST = 2**32 - 1
 
 
 def encode_columns(
@@ -192,6 +196,8 @@ class _Given:
         self.columns = columns
         self.codec = codec
         self.used: set[str] = set()
+        #: A length may say that there are any number of messages; more than these are refused.
+        self.most_steps = _MOST_STEPS + 4 * len(columns)
 
     def column(self, path: str, rows: NDArray[np.int64]) -> Column | None:
         """Return a column of exactly some messages, None if it is not given."""
@@ -235,6 +241,10 @@ class _Writer:
             elif kind == Nodetype.BASE:
                 if detail[0] in STRINGS:
                     column = self.given.column(path, self.rows)
+                    if column is not None and (
+                        column.offsets is not None or column.values.ndim > 1
+                    ):
+                        raise self._refused(path, 'it needs one string for each message')
                     texts = [value] if column is None else column.values.tolist()
                     self.texts(path, texts, detail)
                 else:
@@ -265,12 +275,14 @@ class _Writer:
         if column is None:
             counts: Each = size if size is not None else len(value) if value is not None else 0
         else:
-            counts = one_or_each(column.values.astype(np.int64))
+            counts = one_or_each(self._lengths(f'{path}.length', column))
         self._check_counts(path, counts, size, limit)
         if size is None:
             self._count(counts)
         default = self.given.codec.classes[name]()
         for index in range(counts if isinstance(counts, int) else int(counts.max(initial=0))):
+            if len(self.steps) > self.given.most_steps:
+                raise self._refused(path, f'too many messages ({np.max(counts)}) to lay them out')
             there = np.broadcast_to(np.asarray(counts > index), self.rows.shape)
             own = value[index] if column is None and value is not None else default
             if there.all():
@@ -291,6 +303,7 @@ class _Writer:
             if column.offsets is not None:
                 lengths = np.diff(column.offsets)
                 self._check_counts(path, one_or_each(lengths), count, None)
+                values = values[int(column.offsets[0]) : int(column.offsets[-1])]
             elif values.shape[1:] != shape:
                 raise self._refused(path, f'shape {values.shape[1:]} is not {shape}')
             values = values.reshape(len(self.rows), count)
@@ -305,7 +318,7 @@ class _Writer:
             values = np.asarray(value).reshape(1, -1)
             counts: Each = values.shape[1]
         elif column.offsets is None:
-            values = column.values.reshape(len(self.rows), -1)
+            values = self._in_rows(path, column)
             counts = values.shape[1]
         else:
             counts = one_or_each(np.diff(column.offsets).astype(np.int64))
@@ -323,6 +336,22 @@ class _Writer:
             self.put(self._as(path, values, base), counts)
         self.at = one_or_each(self.at + counts * wire.itemsize)
 
+    def _in_rows(self, path: str, column: Column) -> NDArray[Any]:
+        """Return a column without offsets as values of shape (n, k)."""
+        values = column.values
+        if values.ndim > 2:
+            raise self._refused(path, f'shape {values.shape[1:]} is no sequence')
+        return values.reshape(len(values), values.shape[1] if values.ndim == 2 else 1)
+
+    def _lengths(self, path: str, column: Column) -> NDArray[np.int64]:
+        """Return the lengths that a column says."""
+        values = column.values
+        if column.offsets is not None or values.ndim != 1 or values.dtype.kind not in 'iu':
+            raise self._refused(path, 'it needs one whole number for each message')
+        if values.size and int(values.max()) > _LONGEST:
+            raise self._refused(path, f'at most {_LONGEST} values fit, not {values.max()}')
+        return values.astype(np.int64)
+
     def _many_texts(
         self, path: str, kind: tuple[str, int], size: int | None, limit: int | None, value: Any
     ) -> None:
@@ -330,7 +359,7 @@ class _Writer:
         if column is None:
             lists = [list(value or [])]
         elif column.offsets is None:
-            lists = column.values.reshape(len(self.rows), -1).tolist()
+            lists = self._in_rows(path, column).tolist()
         else:
             bounds = column.offsets.tolist()
             flat = column.values.tolist()
@@ -406,7 +435,13 @@ class _Writer:
                     raise self._refused(path, f'{bad} does not fit {base}')
         if base == 'bool':
             return values.astype(np.bool_).view(np.uint8)
-        return np.ascontiguousarray(values.astype(wire, copy=False))
+        with np.errstate(over='ignore'):
+            encoded = np.ascontiguousarray(values.astype(wire, copy=False))
+        if kept.itemsize < values.dtype.itemsize and kept.kind == 'f':
+            lost = np.isinf(encoded) & np.isfinite(values)
+            if lost.any():
+                raise self._refused(path, f'{values[lost][0]} does not fit {base}')
+        return encoded
 
     def _check_counts(self, path: str, counts: Each, size: int | None, limit: int | None) -> None:
         each = np.atleast_1d(np.asarray(counts))
@@ -436,12 +471,38 @@ def _wire(base: str) -> np.dtype[Any]:
 
 
 def _as_column(path: str, values: Any, rows: NDArray[np.int64]) -> Column:
-    """Take an array as the column of all messages."""
+    """Take an array as the column of all messages; check what a column says of itself."""
     if isinstance(values, Column):
+        reason = _contradiction(values)
+        if reason:
+            raise MessageTypeError(f'{path}: {reason}')
         return values
-    array = np.asarray(values)
+    try:
+        array = np.asarray(values)
+    except (ValueError, TypeError) as error:
+        raise MessageTypeError(f'{path}: the values make no array ({error})') from error
     if array.ndim == 0 or len(array) != len(rows):
         raise MessageTypeError(f'{path}: {np.shape(array)} is not {len(rows)} values')
     if array.dtype.kind in 'US':
         array = array.astype(object)
     return Column(array, rows)
+
+
+def _contradiction(column: Column) -> str:
+    """Return what in a column does not fit together, or an empty text."""
+    values, rows, offsets = column.values, column.rows, column.offsets
+    if not isinstance(values, np.ndarray) or not values.ndim:
+        return f'the values are {type(values).__name__}; an array is needed'
+    if not _is_list_of_whole(rows):
+        return 'the rows are no array of whole numbers'
+    if offsets is None:
+        return f'{len(values)} values for {len(rows)} rows' if len(values) != len(rows) else ''
+    if not _is_list_of_whole(offsets) or len(offsets) != len(rows) + 1 or values.ndim != 1:
+        return f'{np.shape(offsets)} offsets for {len(rows)} rows of {values.shape} values'
+    if offsets[0] < 0 or offsets[-1] > len(values) or (offsets[1:] < offsets[:-1]).any():
+        return f'the offsets do not ascend from 0 to {len(values)}'
+    return ''
+
+
+def _is_list_of_whole(numbers: Any) -> bool:
+    return isinstance(numbers, np.ndarray) and numbers.ndim == 1 and numbers.dtype.kind in 'iu'

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 #: Bytes of a table, about, that are written as one row group.
 ROW_GROUP_BYTES = 64 * 1024 * 1024
+#: Bytes of a column, about, that are compressed at once.
+PAGE_BYTES = 1024 * 1024
 
 
 def write_parquet(
@@ -59,6 +61,8 @@ def write_parquet(
             try:
                 for batch in batches:
                     parts.write(arrow_of(batch, log_time, metadata=metadata))
+                    # The next one is made when this one is no longer in memory.
+                    del batch
                 file = parts.finish(arrow_of(_nothing(), log_time, metadata=metadata))
             finally:
                 parts.close()
@@ -66,7 +70,7 @@ def write_parquet(
     except LkError:
         raise
     except OSError as error:
-        raise ExportError(f'{target} cannot be written: {error}') from error
+        raise ExportError(f'{target} cannot be written: {error.strerror or error}') from error
     return parts.rows
 
 
@@ -84,10 +88,15 @@ class TableParts:
         self._files: list[Path] = []
         self._schema: Any = None
         self._writer: Any = None
+        #: Rows after which the size of a page is looked at; a page of images is large by then.
+        self._page_rows = 1024
         self.rows = 0
 
     def write(self, table: Any) -> None:
         """Add a table's rows."""
+        if table.num_rows:
+            rows = table.num_rows * PAGE_BYTES // max(table.nbytes, 1)
+            self._page_rows = max(1, min(rows, self._page_rows))
         schema = self._schema
         common = table.schema if schema is None else common_schema(schema, table.schema)
         if self._writer is None or common != schema:
@@ -127,7 +136,11 @@ class TableParts:
         file = self._folder / f'{len(list(self._folder.iterdir()))}.parquet'
         self._files.append(file)
         self._writer = self._pq.ParquetWriter(
-            file, schema, compression='zstd', use_dictionary=texts_of(schema)
+            file,
+            schema,
+            compression='zstd',
+            use_dictionary=texts_of(schema),
+            write_batch_size=self._page_rows,
         )
 
     def _groups(self, file: Path) -> Iterator[Any]:

@@ -76,9 +76,11 @@ def pandas_of(columns: Columns, *, arrays: Literal['object', 'spread'] = 'object
             as long in every message becomes a column for each element (`position[0]`).
 
     Raises:
-        ExportError: If an array is too long to be spread.
+        ExportError: If an array is too long to be spread, or `arrays` is something else.
         ExtraMissingError: If pandas is not here.
     """
+    if arrays not in ('object', 'spread'):
+        raise ExportError(f"arrays is {arrays!r}; 'object' and 'spread' are possible")
     pd = require('pandas', 'pandas', 'a data frame')
     count = len(columns.log_time_ns)
     found: dict[str, Any] = {}

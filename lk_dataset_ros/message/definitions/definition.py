@@ -130,5 +130,5 @@ def _as_float(value: float) -> float:
 
 def shown(value: Any) -> str:
     """Return a value as an error shows it."""
-    text = repr(value)
+    text = ' '.join(repr(value).split())
     return text if len(text) <= 80 else f'{text[:77]}...'

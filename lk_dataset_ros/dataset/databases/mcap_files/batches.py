@@ -17,6 +17,7 @@ import numpy as np
 from lk_dataset_ros.dataset.databases.mcap_files.records import (
     MESSAGE,
     MESSAGE_HEAD,
+    MESSAGE_INDEX,
     RECORD,
 )
 from lk_dataset_ros.dataset.records import Heads
@@ -34,14 +35,15 @@ _AHEAD = 4
 _WORKERS = min(4, os.cpu_count() or 1)
 #: Messages up to this size are copied out of a chunk that holds mostly others.
 _SMALL = 16 * 1024
-_MESSAGE_INDEX = 0x07
 _INDEX_HEAD = struct.Struct('<BQHI')
+_INDEX_BODY = _INDEX_HEAD.size - RECORD.size
 _ENTRY = np.dtype([('log_time', '<u8'), ('offset', '<u8')])
 _HEAD = np.dtype(
     {
         # `start` and `end` overlap the three before: two words instead of three fields to compare.
         'names': ['opcode', 'length', 'channel', 'log_time', 'start', 'end'],
-        'formats': ['u1', '<u8', '<u2', '<u8', '<u8', '<u8'],
+        # Lengths and times beyond 2^63 show as negative.
+        'formats': ['u1', '<i8', '<u2', '<i8', '<u8', '<u8'],
         'offsets': [0, 1, 9, 15, 0, 3],
         'itemsize': RECORD.size + MESSAGE_HEAD.size,
     }
@@ -72,9 +74,11 @@ def index_offsets(data: Any, position: int, channel: int) -> NDArray[np.int64] |
     """
     if position + _INDEX_HEAD.size > len(data):
         return None
-    opcode, _, found, size = _INDEX_HEAD.unpack_from(data, position)
+    opcode, length, found, size = _INDEX_HEAD.unpack_from(data, position)
     end = position + _INDEX_HEAD.size + size
-    if opcode != _MESSAGE_INDEX or found != channel or size % _ENTRY.itemsize or end > len(data):
+    if opcode != MESSAGE_INDEX or found != channel or end > len(data):
+        return None
+    if length != _INDEX_BODY + size or size % _ENTRY.itemsize:
         return None
     entries = np.frombuffer(data, _ENTRY, size // _ENTRY.itemsize, position + _INDEX_HEAD.size)
     # A number beyond 2^63 shows as negative, and is refused where the messages are looked at.
@@ -92,7 +96,7 @@ def messages_at(
 
     Args:
         buffer: What holds the records.
-        offsets: int64, (n,): where they start.
+        offsets: int64, (n,), ascending: where they start.
         limit: Where the chunk of each ends.
         channel: The channel that they should be of.
     """
@@ -123,20 +127,20 @@ def messages_at(
             length[first:end] = heads['length'][0]
         log_time[first:end] = heads['log_time']
     length -= MESSAGE_HEAD.size
-    # A number beyond 2^63 shows as negative here.
     right = int(length.min()) >= 0 and bool((length <= limit - offsets - _HEAD.itemsize).all())
     if not right or int(log_time.min()) < 0:
         return None
-    return Found(offsets + _HEAD.itemsize, length, log_time)
+    start = offsets + _HEAD.itemsize
+    # One listed twice, or in the middle of another, stands for one that is not listed.
+    if bool((start[:-1] + length[:-1] > offsets[1:]).any()):
+        return None
+    return Found(start, length, log_time)
 
 
-def entries_at(data: Any, position: int, channel: int) -> int:
-    """Return how many messages a message index record lists; 0 if it is none of the channel."""
-    if position + _INDEX_HEAD.size > len(data):
-        return 0
-    opcode, _, found, size = _INDEX_HEAD.unpack_from(data, position)
-    is_one = opcode == _MESSAGE_INDEX and found == channel
-    return size // _ENTRY.itemsize if is_one else 0
+def entries_in(size: int) -> int:
+    """Return how many messages a message index record of a size lists; -1 if none has it."""
+    count, rest = divmod(size - _INDEX_HEAD.size, _ENTRY.itemsize)
+    return -1 if rest or count < 0 else count
 
 
 def message_index_at(data: Any, position: int) -> tuple[int, int] | None:
@@ -145,7 +149,7 @@ def message_index_at(data: Any, position: int) -> tuple[int, int] | None:
         return None
     opcode, length, channel, _ = _INDEX_HEAD.unpack_from(data, position)
     end = position + RECORD.size + length
-    return (channel, end) if opcode == _MESSAGE_INDEX and end <= len(data) else None
+    return (channel, end) if opcode == MESSAGE_INDEX and end <= len(data) else None
 
 
 def heads_of(buffer: NDArray[np.uint8], found: Found) -> Heads:

@@ -87,6 +87,8 @@ class ChunkReader:
         """
         where = f'{self.path}: the chunk at byte {offset}'
         body = offset + RECORD.size
+        if body > len(self.file):
+            return None
         try:
             opcode, record_length = RECORD.unpack_from(self.file, offset)
             first, last, size, crc = CHUNK_HEAD.unpack_from(self.file, body)
@@ -105,6 +107,19 @@ class ChunkReader:
         if not compression and not is_cut and length != size:
             raise BagFormatError(f'{where} has {length} bytes, its header says {size}')
         return Chunk(offset, compression, packed, size, crc, is_cut, where, first, last)
+
+    def whole(self, offset: int) -> Chunk:
+        """Return the chunk at an offset that the summary lists.
+
+        Raises:
+            BagFormatError: If it is not there, or the file ends inside it.
+        """
+        chunk = self.chunk(offset)
+        if chunk is None or chunk.is_cut:
+            raise BagFormatError(
+                f'{self.path}: the chunk at byte {offset} is cut although the summary lists it'
+            )
+        return chunk
 
     def unpack(self, chunk: Chunk) -> Buffer:
         """Return a chunk's records; those of a cut chunk as far as they go.
@@ -141,11 +156,26 @@ class ChunkReader:
                 raise wrong_checksum(chunk.where)
             self._checked.add(chunk.offset)
 
-    def messages_in(self, data: Buffer, offset: int) -> Iterator[McapMessage]:
-        """Yield the messages in the records of the chunk at an offset."""
-        for opcode, start, length in records_of(data):
+    def messages_in(self, chunk: Chunk, data: Buffer) -> Iterator[McapMessage]:
+        """Yield the messages in the records of a chunk."""
+        for opcode, start, length in self.records_in(chunk, data):
             if opcode == MESSAGE:
-                yield parse_message(data, start, length, (offset, start), self.path)
+                yield parse_message(data, start, length, (chunk.offset, start), self.path)
+
+    def records_in(self, chunk: Chunk, data: Buffer) -> Iterator[tuple[int, int, int]]:
+        """Yield opcode, start and length of the records of a chunk.
+
+        Raises:
+            BagFormatError: If a chunk that is whole ends inside a record.
+        """
+        end = 0
+        for opcode, start, length in records_of(data):
+            yield opcode, start, length
+            end = start + length
+        if end != len(data) and not chunk.is_cut:
+            raise BagFormatError(
+                f'{chunk.where} is damaged (a record at {end} of its {len(data)} bytes exceeds it)'
+            )
 
 
 def records_of(
@@ -157,7 +187,6 @@ def records_of(
         opcode, length = RECORD.unpack_from(data, position)
         start = position + RECORD.size
         if start + length > stop:
-            # Only a cut chunk ends inside a record; a whole one was checked by its CRC.
             return
         yield opcode, start, length
         position = start + length

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from lk_dataset_ros.dataset.databases.mcap_files.batches import heads_of
 from lk_dataset_ros.dataset.databases.mcap_files.chunks import ChunkReader
-from lk_dataset_ros.dataset.databases.mcap_files.index import Scan, read_summary
+from lk_dataset_ros.dataset.databases.mcap_files.index import read_summary
 from lk_dataset_ros.dataset.databases.mcap_files.records import (
     MAGIC,
     McapChannel,
@@ -22,6 +22,7 @@ from lk_dataset_ros.dataset.databases.mcap_files.records import (
     McapSchema,
     parse_message,
 )
+from lk_dataset_ros.dataset.databases.mcap_files.scan import Scan
 from lk_dataset_ros.dataset.databases.mcap_files.topic import TopicReader
 from lk_dataset_ros.errors import BagFormatError
 from lk_dataset_ros.message import Batch
@@ -52,15 +53,11 @@ class McapFile:
 
     def __init__(self, path: Path) -> None:
         self.warning = ''
-        self._file = path.open('rb')
-        try:
-            head = self._file.read(len(MAGIC))
+        with path.open('rb') as file:
+            head = file.read(len(MAGIC))
             if head != MAGIC:
                 raise BagFormatError(f'{path} is not an MCAP file (it starts with {head!r})')
-            self._data = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
-        except BaseException:
-            self._file.close()
-            raise
+            self._data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         self._chunks = ChunkReader(path, self._data)
         self._topics: TopicReader | None = None
         try:
@@ -110,7 +107,6 @@ class McapFile:
 
     def close(self) -> None:
         """Close the file."""
-        self._file.close()
         if self._topics is not None:
             self._topics.close()
         # Somebody may still read what the view has handed out: the map goes with its last user.
@@ -144,10 +140,16 @@ class McapFile:
         for ref in sorted(within, key=lambda each: each[:3]):
             while heap and heap[0].log_time < ref.start_time:
                 yield heapq.heappop(heap)
-            chunk = self._chunks.chunk(ref.offset)
+            is_listed = ref.index_offsets is not None
+            chunk = (self._chunks.whole if is_listed else self._chunks.chunk)(ref.offset)
             if chunk is None:
                 continue
-            for message in self._chunks.messages_in(self._chunks.unpack(chunk), ref.offset):
+            for message in self._chunks.messages_in(chunk, self._chunks.unpack(chunk)):
+                if not ref.start_time <= message.log_time <= ref.end_time:
+                    raise BagFormatError(
+                        f'{chunk.where} has a message of the time {message.log_time} ns; the '
+                        f'summary says that it has {ref.start_time} to {ref.end_time} ns'
+                    )
                 if message.channel_id in wanted and start_ns <= message.log_time < stop_ns:
                     heapq.heappush(heap, message)
         while heap:

@@ -20,7 +20,8 @@ MAGIC = b'\x89MCAP0\r\n'
 #: Decompress in pieces of this size, so that a lying header cannot make us allocate.
 PIECE = 4 * 1024 * 1024
 
-SCHEMA, CHANNEL, MESSAGE, CHUNK, DATA_END, FOOTER = 0x03, 0x04, 0x05, 0x06, 0x0F, 0x02
+HEADER, FOOTER, SCHEMA, CHANNEL, MESSAGE, CHUNK, MESSAGE_INDEX = range(0x01, 0x08)
+ATTACHMENT, METADATA, DATA_END = 0x09, 0x0C, 0x0F
 RECORD = struct.Struct('<BQ')
 MESSAGE_HEAD = struct.Struct('<HIQQ')
 CHUNK_HEAD = struct.Struct('<QQQI')

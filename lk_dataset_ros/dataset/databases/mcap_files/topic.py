@@ -17,7 +17,6 @@ from lk_dataset_ros.dataset.databases.mcap_files.batches import (
     Found,
     ahead,
     copied_out,
-    entries_at,
     index_offsets,
     is_sparse,
     joined,
@@ -29,6 +28,7 @@ from lk_dataset_ros.dataset.databases.mcap_files.chunks import (
     Chunk,
 )
 from lk_dataset_ros.dataset.databases.mcap_files.records import MESSAGE_HEAD
+from lk_dataset_ros.dataset.time import times_array
 from lk_dataset_ros.errors import BagFormatError
 
 if TYPE_CHECKING:
@@ -101,17 +101,16 @@ class TopicReader:
         ]
         if self._index.loose or any(chunk.index_offsets is None for chunk in chunks):
             return None
-        holding: list[tuple[ChunkRef, int]] = []
-        for chunk in sorted(chunks, key=lambda each: each.offset):
-            assert chunk.index_offsets is not None
-            if channel in chunk.index_offsets:
-                place = chunk.index_offsets[channel]
-                holding.append((chunk, entries_at(self._reader.file, place, channel)))
         # An index that misses messages would lose them silently.
-        is_all = len(chunks) == len(self._index.chunks)
-        listed = sum(entries for _, entries in holding)
-        if is_all and listed != self._index.counts.get(channel, 0):
+        listed = [each.get(channel, 0) for each in self._listed.values()]
+        if min(listed, default=0) < 0 or sum(listed) != self._index.counts.get(channel, 0):
             return None
+        chunks.sort(key=lambda each: each.offset)
+        holding = [
+            (chunk, entries)
+            for chunk in chunks
+            if (entries := self._listed[chunk.offset].get(channel, 0))
+        ]
         return self._read(holding, channel, (start_ns, stop_ns), copy_out)
 
     def _read(
@@ -131,16 +130,9 @@ class TopicReader:
 
     def _chunk(self, ref: ChunkRef) -> Chunk:
         known = self._chunks.get(ref.offset)
-        if known is not None:
-            return known
-        chunk = self._reader.chunk(ref.offset)
-        if chunk is None or chunk.is_cut:
-            raise BagFormatError(
-                f'{self._reader.path}: the chunk at byte {ref.offset} is cut although the summary '
-                'lists it'
-            )
-        self._chunks[ref.offset] = chunk
-        return chunk
+        if known is None:
+            known = self._chunks[ref.offset] = self._reader.whole(ref.offset)
+        return known
 
     def _groups(self, chunks: list[tuple[ChunkRef, int]]) -> Iterator[list[Chunk]]:
         """Yield chunks that are unpacked together: of one compression, not too much at once."""
@@ -220,8 +212,10 @@ class TopicReader:
         offsets: list[NDArray[np.int64]] = []
         limits: list[NDArray[np.int64]] = []
         for chunk, start in zip(group, starts, strict=True):
-            listed = index_offsets(self._reader.file, self._places[chunk.offset][channel], channel)
-            if listed is None:
+            ref = self._refs[chunk.offset]
+            assert ref.index_offsets is not None
+            listed = index_offsets(self._reader.file, ref.index_offsets[channel], channel)
+            if listed is None or len(listed) != self._listed[chunk.offset][channel]:
                 break
             offsets.append(listed + start)
             limits.append(np.full(len(listed), start + chunk.size))
@@ -230,19 +224,28 @@ class TopicReader:
             if found is not None:
                 return buffer, found
         walked = [
-            self._walk(buffer[start : start + chunk.size], chunk.offset, start, channel)
+            self._walk(buffer[start : start + chunk.size], chunk, start, channel)
             for chunk, start in zip(group, starts, strict=True)
         ]
-        return buffer, joined(walked)
+        found = joined(walked)
+        expected = sum(self._listed[chunk.offset][channel] for chunk in group)
+        if len(found.start) != expected:
+            raise BagFormatError(
+                f'{self._reader.path}: the message indexes from byte {group[0].offset} on list '
+                f'{expected} messages of channel {channel}; there are {len(found.start)}'
+            )
+        return buffer, found
 
-    def _walk(self, data: NDArray[np.uint8], offset: int, shift: int, channel: int) -> Found:
+    def _walk(self, data: NDArray[np.uint8], chunk: Chunk, shift: int, channel: int) -> Found:
         records = memoryview(data)  # type: ignore[arg-type]
         rows = [
             (message.position[1] + MESSAGE_HEAD.size + shift, len(message.data), message.log_time)
-            for message in self._reader.messages_in(records, offset)
+            for message in self._reader.messages_in(chunk, records)
             if message.channel_id == channel
         ]
-        return Found(*np.array(rows, np.int64).reshape(-1, 3).T)
+        start, length, times = zip(*rows, strict=True) if rows else ((), (), ())
+        log_time = times_array(chunk.where, times)
+        return Found(np.array(start, np.int64), np.array(length, np.int64), log_time)
 
     def _forget_pages(self, first: int, parts: list[Part]) -> int:
         """Give pages of a large file back that were read; return where to go on.
@@ -261,16 +264,23 @@ class TopicReader:
 
     def _is_shared(self, group: list[Chunk]) -> bool:
         """Tell whether chunks hold several topics and all of the file fits into memory."""
-        return self._is_small and any(len(self._places[each.offset]) > 1 for each in group)
+        return self._is_small and any(
+            len(self._refs[each.offset].index_offsets or ()) > 1 for each in group
+        )
 
     @cached_property
     def _is_small(self) -> bool:
         return sum(self._chunk(ref).size for ref in self._index.chunks) <= KEPT_BYTES
 
     @cached_property
-    def _places(self) -> dict[int, dict[int, int]]:
-        """Where the message indexes are, by the offset of the chunk and channel."""
-        return {ref.offset: ref.index_offsets or {} for ref in self._index.chunks}
+    def _listed(self) -> dict[int, dict[int, int]]:
+        """How many messages of each channel there are, by the offset of the chunk."""
+        return {ref.offset: ref.listed() for ref in self._index.chunks}
+
+    @cached_property
+    def _refs(self) -> dict[int, ChunkRef]:
+        """What the index says of the chunk at an offset."""
+        return {ref.offset: ref for ref in self._index.chunks}
 
 
 def _within(found: Found, start_ns: int, stop_ns: int) -> Found:

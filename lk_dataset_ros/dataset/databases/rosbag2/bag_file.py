@@ -104,6 +104,8 @@ def _open_unpacked(path: Path, head: bytes, scratch: Scratch) -> BagFile:
         return McapFile(path)
     if head == SQLITE_MAGIC:
         return Sqlite3File(path, scratch)
+    if not head:
+        raise BagFormatError(f'{path} is an empty file; nothing was written to it')
     raise BagFormatError(
         f'{path} is not a file of a bag: it starts with {head[:8]!r}; MCAP and sqlite3 files are '
         'read, also when zstd packs them'

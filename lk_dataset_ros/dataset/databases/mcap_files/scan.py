@@ -1,0 +1,230 @@
+"""Find what is in an MCAP file without a believable summary, by going over its records."""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lk_dataset_ros.dataset.databases.mcap_files.batches import (
+    index_offsets,
+    message_index_at,
+    messages_at,
+)
+from lk_dataset_ros.dataset.databases.mcap_files.chunks import records_of
+from lk_dataset_ros.dataset.databases.mcap_files.index import ChunkRef, Index
+from lk_dataset_ros.dataset.databases.mcap_files.records import (
+    ATTACHMENT,
+    CHANNEL,
+    CHUNK,
+    DATA_END,
+    FOOTER,
+    HEADER,
+    MAGIC,
+    MESSAGE,
+    MESSAGE_HEAD,
+    MESSAGE_INDEX,
+    METADATA,
+    RECORD,
+    SCHEMA,
+    Buffer,
+    McapChannel,
+    McapSchema,
+    parse_message,
+    read_blob,
+    read_text,
+)
+from lk_dataset_ros.errors import BagFormatError
+
+if TYPE_CHECKING:
+    from lk_dataset_ros.dataset.databases.mcap_files.batches import Found
+    from lk_dataset_ros.dataset.databases.mcap_files.chunks import Chunk, ChunkReader
+
+#: Of a message index: channel and bytes of its entries.
+_INDEX_BODY = struct.Struct('<HI')
+_IN_DATA = (SCHEMA, CHANNEL, MESSAGE, CHUNK, ATTACHMENT, METADATA)
+
+
+def _is_expected(opcode: int, previous: int) -> bool:
+    """Tell whether a record may stand in the data section behind another one."""
+    if opcode == HEADER:
+        return previous == 0
+    if opcode == MESSAGE_INDEX:
+        return previous in (CHUNK, MESSAGE_INDEX)
+    return opcode in _IN_DATA
+
+
+class Scan:
+    """Indexes a file by going over all its records.
+
+    Args:
+        reader: The file's chunks.
+
+    Attributes:
+        index: What was found.
+        warning: Where the file is cut, or empty.
+    """
+
+    def __init__(self, reader: ChunkReader) -> None:
+        self.index = Index()
+        self.warning = ''
+        #: First and last time in the chunk that is scanned.
+        self._span: tuple[int, int] | None = None
+        #: Where its message indexes end.
+        self._indexes_end = 0
+        self._reader = reader
+        self._data = reader.file
+        position, size = len(MAGIC), len(self._data)
+        previous = 0
+        while True:
+            if position + RECORD.size > size:
+                self._cut_at(position)
+                break
+            opcode, length = RECORD.unpack_from(self._data, position)
+            body = position + RECORD.size
+            whole = body + length <= size
+            if opcode == DATA_END and length == 4 and whole:
+                break
+            if opcode == CHUNK:
+                self._chunk(position, body + length)
+            elif whole and opcode == MESSAGE and not self._is_index(previous, body, length):
+                self.index.loose.append((body, length))
+                found = parse_message(self._data, body, length, (body, 0), reader.path)
+                self.index.note(found.channel_id, 1, found.log_time, found.log_time)
+            elif whole and opcode != MESSAGE:
+                self._definition(opcode, self._data[body : body + length], position)
+            if not whole or opcode in (0, DATA_END, FOOTER):
+                self._cut_at(position)
+                break
+            if not _is_expected(opcode, previous):
+                self._warn(
+                    f'{reader.path} may lack messages: the record at byte {position} has the '
+                    f'opcode {opcode}, which does not belong there, and is left out'
+                )
+            position, previous = body + length, opcode
+        for lost in sorted(self.index.counts.keys() - self.index.channels.keys()):
+            self._warn(
+                f'{reader.path} has {self.index.counts[lost]} messages of the channel {lost}, '
+                'which it does not define: they are left out'
+            )
+
+    def _is_index(self, previous: int, body: int, length: int) -> bool:
+        """Tell whether a message behind a chunk is its message index with a damaged opcode."""
+        if previous not in (CHUNK, MESSAGE_INDEX) or length < _INDEX_BODY.size:
+            return False
+        _, size = _INDEX_BODY.unpack_from(self._data, body)
+        if length != _INDEX_BODY.size + size:
+            return False
+        self._warn(
+            f'{self._reader.path} is damaged: the message index at byte {body - RECORD.size} '
+            'says that it is a message, and is left out'
+        )
+        return True
+
+    def _cut_at(self, position: int) -> None:
+        self._warn(
+            f'{self._reader.path} is cut or damaged at byte {position} of {len(self._data)}: '
+            'what stands before is used'
+        )
+
+    def _warn(self, text: str) -> None:
+        # What follows one damage is mostly caused by it.
+        self.warning = self.warning or text
+
+    def _note(self, channel: int, count: int, first: int, last: int) -> None:
+        self.index.note(channel, count, first, last)
+        span = self._span or (first, last)
+        self._span = (min(span[0], first), max(span[1], last))
+
+    def _chunk(self, offset: int, end: int) -> None:
+        chunk = self._reader.chunk(offset)
+        if chunk is None:
+            return
+        data = self._reader.unpack(chunk)
+        self._span = None
+        indexes = None if chunk.is_cut else self._indexed(chunk, data, end)
+        if indexes is None:
+            for opcode, start, length in self._reader.records_in(chunk, data):
+                if opcode == MESSAGE:
+                    found = parse_message(data, start, length, (offset, start), self._reader.path)
+                    self._note(found.channel_id, 1, found.log_time, found.log_time)
+                else:
+                    self._definition(opcode, data[start : start + length], offset)
+        # The times in the chunk's head are under no checksum.
+        first, last = self._span or (chunk.start_ns, chunk.stop_ns)
+        indexes_end = self._indexes_end
+        self.index.chunks.append(ChunkRef(first, last, offset, indexes, indexes_end))
+
+    def _indexed(self, chunk: Chunk, data: Buffer, position: int) -> dict[int, int] | None:
+        """Take the messages from the indexes behind a chunk, if these list all there are."""
+        places: dict[int, int] = {}
+        found: dict[int, Found] = {}
+        buffer = np.frombuffer(data, np.uint8)
+        while (listed := message_index_at(self._data, position)) is not None:
+            channel, end = listed
+            offsets = index_offsets(self._data, position, channel)
+            if offsets is None or channel in places:
+                return None
+            messages = messages_at(buffer, offsets, np.full(len(offsets), len(data)), channel)
+            if messages is None:
+                return None
+            places[channel], found[channel] = position, messages
+            self._indexes_end = position = end
+        if not self._covered(list(found.values()), data, chunk.offset):
+            return None
+        for channel, each in found.items():
+            if len(each.log_time):
+                first, last = int(each.log_time.min()), int(each.log_time.max())
+                self._note(channel, len(each.log_time), first, last)
+        return places
+
+    def _covered(self, found: list[Found], data: Buffer, offset: int) -> bool:
+        """Read what stands between the listed messages; tell whether no message is there."""
+        head = RECORD.size + MESSAGE_HEAD.size
+        none = np.empty(0, np.int64)
+        starts = np.concatenate([none, *(each.start - head for each in found)])
+        ends = np.concatenate([none, *(each.start + each.length for each in found)])
+        order = np.argsort(starts, kind='stable')
+        starts = np.append(starts[order], len(data))
+        ends = np.concatenate([[0], ends[order]])
+        if (ends > starts).any():
+            return False
+        definitions: list[tuple[int, Any]] = []
+        for gap in np.flatnonzero(starts > ends).tolist():
+            position, stop = int(ends[gap]), int(starts[gap])
+            for opcode, start, length in records_of(data, position, stop):
+                if opcode == MESSAGE:
+                    return False
+                definitions.append((opcode, data[start : start + length]))
+                position = start + length
+            if position != stop:
+                return False
+        for opcode, body in definitions:
+            self._definition(opcode, body, offset)
+        return True
+
+    def _definition(self, opcode: int, body: Buffer, offset: int) -> None:
+        try:
+            if opcode == SCHEMA:
+                key, at = struct.unpack_from('<H', body)[0], 2
+                name, at = read_text(body, at)
+                encoding, at = read_text(body, at)
+                data, at = read_blob(body, at)
+                self.index.schemas[key] = McapSchema(name, encoding, data)
+            elif opcode == CHANNEL:
+                key, schema_id = struct.unpack_from('<HH', body)
+                topic, at = read_text(body, 4)
+                encoding, at = read_text(body, at)
+                entries, at = read_blob(body, at)
+                metadata: dict[str, str] = {}
+                place = 0
+                while place < len(entries):
+                    name, place = read_text(entries, place)
+                    metadata[name], place = read_text(entries, place)
+                self.index.channels[key] = McapChannel(topic, schema_id, encoding, metadata)
+                self.index.counts.setdefault(key, 0)
+        except (struct.error, UnicodeDecodeError, IndexError) as error:
+            raise BagFormatError(
+                f'{self._reader.path}: the record at byte {offset} is damaged ({error})'
+            ) from error
