@@ -11,30 +11,28 @@ from lk_dataset_ros.dataset import plain, selection
 from lk_dataset_ros.dataset.database import Database
 from lk_dataset_ros.dataset.databases import MemoryDatabase, PickleDatabase, registry
 from lk_dataset_ros.dataset.fan_out import FanOut
-from lk_dataset_ros.dataset.selection import checked_list, checked_whole
+from lk_dataset_ros.dataset.reading import Reading
 from lk_dataset_ros.dataset.time import NS_PER_S, bound_ns
 from lk_dataset_ros.errors import CapabilityError, DatasetError, MessageTypeError
 from lk_dataset_ros.message import Schema, builtin_schema, codec_for, type_name_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from os import PathLike
     from types import TracebackType
 
-    import numpy as np
     from numpy.typing import NDArray
     from typing_extensions import Self
 
     from lk_dataset_ros.comparison import DatasetComparison
     from lk_dataset_ros.dataset.fan_out import Failure
-    from lk_dataset_ros.dataset.records import Heads, SerializedMessage, Topic
     from lk_dataset_ros.dataset.training.features import Selection
-    from lk_dataset_ros.message import Column, Columns
+    from lk_dataset_ros.message import Column
 
 _LOG = logging.getLogger('lk_dataset_ros.Dataset')
 
 
-class Dataset:
+class Dataset(Reading):
     """Messages by key (a topic name) and time.
 
     Made like a logger: writes go to every database behind it that can be written, reads come
@@ -113,27 +111,6 @@ class Dataset:
             MessageTypeError: If a message does not fit its type.
         """
         return plain.from_dict(content, Dataset() if into is None else into)
-
-    @property
-    def name(self) -> str:
-        """What messages call this dataset."""
-        return self.databases[0].name
-
-    @property
-    def warnings(self) -> list[str]:
-        """What a reader should know about the content, such as a cut file."""
-        return self._source.warnings
-
-    @property
-    def _source(self) -> Database:
-        for database in self.databases:
-            if database.can_read:
-                return database
-        raise CapabilityError(f'no database of this dataset can be read now: {self._names}')
-
-    @property
-    def _names(self) -> str:
-        return ', '.join(database.name for database in self.databases)
 
     def empty(self) -> Dataset:
         """Make an empty dataset in memory."""
@@ -251,109 +228,6 @@ class Dataset:
             )
         self._fan_out.each(action, self.databases, writable, call)
 
-    def keys(self) -> list[str]:
-        """Return the keys."""
-        return self._source.keys()
-
-    def topics(self) -> dict[str, Topic]:
-        """Return type, QoS and message count of each key."""
-        return self._source.topics()
-
-    def topic(self, key: str) -> Topic:
-        """Return what is known of a key.
-
-        Raises:
-            KeyNotFoundError: If the key is not there.
-        """
-        return self._source.topic(key)
-
-    def time_range_ns(self) -> tuple[int, int] | None:
-        """Return first and last log time, or None if there is no message."""
-        return self._source.time_range_ns()
-
-    def read(self, key: str, index: int | None = None) -> Any:
-        """Return one message of a key, the last one when no index is given.
-
-        Raises:
-            KeyNotFoundError: If the key is not there.
-            IndexError: If there is no message of that index.
-            DatasetError: If the index is no integer.
-        """
-        return self._source.read(key, None if index is None else checked_whole('index', index))
-
-    def read_all(self, key: str) -> list[Any]:
-        """Return all messages of a key in time order."""
-        return self._source.read_all(key)
-
-    def timestamps(self, key: str) -> NDArray[np.int64]:
-        """Return the log times of a key's messages, int64 nanoseconds, shape (n,)."""
-        return self._source.timestamps(key)
-
-    def columns(
-        self,
-        key: str,
-        *,
-        fields: Sequence[str] | None = None,
-        start: Any = None,
-        stop: Any = None,
-        start_ns: int | None = None,
-        stop_ns: int | None = None,
-        every: int = 1,
-    ) -> Columns:
-        """Return a key's messages as arrays, one per field path.
-
-        Args:
-            key: Topic name.
-            fields: Field paths that are wanted; all when left out. Others are not copied.
-            start: First log time, float seconds or a ROS time.
-            stop: First log time that is left out.
-            start_ns: First log time in nanoseconds, instead of `start`.
-            stop_ns: In nanoseconds, instead of `stop`.
-            every: Take every n-th message, the first one included.
-
-        Raises:
-            KeyNotFoundError: If the key is not there, or its type has no such field.
-            DatasetError: If `fields` is no list, or `every` is not positive.
-        """
-        return self._source.columns(
-            key,
-            fields=checked_list('fields', fields),
-            start_ns=bound_ns('start', start, start_ns),
-            stop_ns=bound_ns('stop', stop, stop_ns),
-            every=checked_whole('every', every, least=1),
-        )
-
-    def column_batches(
-        self,
-        key: str,
-        *,
-        fields: Sequence[str] | None = None,
-        start: Any = None,
-        stop: Any = None,
-        start_ns: int | None = None,
-        stop_ns: int | None = None,
-        max_bytes: int = 64 * 1024 * 1024,
-    ) -> Iterator[Columns]:
-        """Yield a key's messages as columns of bounded size, for what exceeds the memory.
-
-        Args:
-            key: Topic name.
-            fields: As in `columns`.
-            start: As in `columns`.
-            stop: As in `columns`.
-            start_ns: As in `columns`.
-            stop_ns: As in `columns`.
-            max_bytes: Serialized bytes of the messages in one of the columns; a single message
-                may be larger.
-        """
-        return self._source.column_batches(
-            key,
-            fields=checked_list('fields', fields),
-            start_ns=bound_ns('start', start, start_ns),
-            stop_ns=bound_ns('stop', stop, stop_ns),
-            max_bytes=checked_whole('max_bytes', max_bytes, least=1),
-        )
-
     def to_pytorch_dataset(self, inputs: Selection, outputs: Selection, **options: Any) -> Any:
         """Pair inputs with outputs for torch; see `training.to_pytorch_dataset`."""
         from lk_dataset_ros.dataset.training import to_pytorch_dataset  # noqa: PLC0415
@@ -365,38 +239,6 @@ class Dataset:
         from lk_dataset_ros.dataset.training import to_dataloader  # noqa: PLC0415
 
         return to_dataloader(self, inputs, outputs, **options)
-
-    def heads(self, key: str, start_ns: int | None = None, stop_ns: int | None = None) -> Heads:
-        """Return times, sequence numbers and sizes of a key's messages, decoding none."""
-        return self._source.heads(
-            key, bound_ns('start', None, start_ns), bound_ns('stop', None, stop_ns)
-        )
-
-    def iterate(
-        self,
-        keys: Sequence[str] | None = None,
-        start_ns: int | None = None,
-        stop_ns: int | None = None,
-    ) -> Iterator[tuple[str, Any, int]]:
-        """Yield `(key, message, log time in ns)` in order of log time."""
-        return self._source.iterate(
-            checked_list('keys', keys),
-            bound_ns('start', None, start_ns),
-            bound_ns('stop', None, stop_ns),
-        )
-
-    def iterate_serialized(
-        self,
-        keys: Sequence[str] | None = None,
-        start_ns: int | None = None,
-        stop_ns: int | None = None,
-    ) -> Iterator[SerializedMessage]:
-        """Yield serialized messages in order of log time."""
-        return self._source.iterate_serialized(
-            checked_list('keys', keys),
-            bound_ns('start', None, start_ns),
-            bound_ns('stop', None, stop_ns),
-        )
 
     def combine(
         self, *others: Dataset, prefixes: Sequence[str] | None = None, into: Dataset | None = None
@@ -532,25 +374,9 @@ class Dataset:
     def _all(self, action: str, call: Callable[[int], object]) -> None:
         self._fan_out.each(action, self.databases, range(len(self.databases)), call)
 
-    def __getitem__(self, key: str) -> list[Any]:
-        """Return all messages of a key."""
-        return self.read_all(key)
-
     def __setitem__(self, key: str, value: Any) -> None:
         """Write a message at the time of day."""
         self.write(key, value)
-
-    def __contains__(self, key: object) -> bool:
-        """Tell whether a key is there."""
-        return key in self.keys()
-
-    def __iter__(self) -> Iterator[str]:
-        """Iterate over the keys."""
-        return iter(self.keys())
-
-    def __len__(self) -> int:
-        """Return the number of keys."""
-        return len(self.keys())
 
     def __enter__(self) -> Self:
         """Return self."""

@@ -199,7 +199,10 @@ def test_ros_executable_as_arm(graph: Graph, bag: Path, tmp_path: Path) -> None:
 
 BAD = {
     'no bag': ({'inputs': 'inputs: {bag: nowhere, topics: [/odom]}'}, 'there is no bag at'),
-    'text file': ({'inputs': 'inputs: {bag: text.mcap, topics: [/odom]}'}, 'is not a file of a bag'),
+    'text file': (
+        {'inputs': 'inputs: {bag: text.mcap, topics: [/odom]}'},
+        'is not a file of a bag',
+    ),
     'no topic': ({'inputs': 'inputs: {bag: bag, topics: [/odometry]}'}, 'there is no /odometry'),
     'no module': ({'cpp': compiled('no_such_module:Arm')}, "No module named 'no_such_module'"),
     'no class': ({'cpp': compiled('my_arms:Nobody')}, 'my_arms has no Nobody'),

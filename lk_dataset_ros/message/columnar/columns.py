@@ -291,7 +291,8 @@ def _column(values: list[Any], rows: list[int], dtype: np.dtype[Any] | None) -> 
     if dtype is not None:
         return Column(np.array(values, dtype=dtype), where)
     first = values[0]
-    if isinstance(first, tuple):
+    if any(isinstance(value, tuple) for value in values):
+        # An empty one does not tell that it is of strings.
         return _ragged([np.array(value, dtype=object) for value in values], where)
     if isinstance(first, (str, bytes)):
         return Column(np.array(values, dtype=object), where)

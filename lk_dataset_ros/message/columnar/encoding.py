@@ -280,9 +280,11 @@ class _Writer:
         if size is None:
             self._count(counts)
         default = self.given.codec.classes[name]()
-        for index in range(counts if isinstance(counts, int) else int(counts.max(initial=0))):
-            if len(self.steps) > self.given.most_steps:
-                raise self._refused(path, f'too many messages ({np.max(counts)}) to lay them out')
+        highest = counts if isinstance(counts, int) else int(counts.max(initial=0))
+        for index in range(highest):
+            # Each takes a step at least.
+            if len(self.steps) + highest - index > self.given.most_steps:
+                raise self._refused(path, f'{highest} messages are too many to lay them out')
             there = np.broadcast_to(np.asarray(counts > index), self.rows.shape)
             own = value[index] if column is None and value is not None else default
             if there.all():

@@ -6,8 +6,8 @@ import struct
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import zstandard
-from isal.isal_zlib import crc32
 
+from lk_dataset_ros.dataset.databases.mcap_files.checksum import crc32
 from lk_dataset_ros.dataset.databases.mcap_files.records import (
     CHUNK,
     CHUNK_HEAD,

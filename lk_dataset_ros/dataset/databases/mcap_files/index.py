@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import IO, TYPE_CHECKING, NamedTuple, cast
 
-from isal.isal_zlib import crc32
 from mcap.exceptions import McapError
 from mcap.reader import SeekingReader
 
 from lk_dataset_ros.dataset.databases.mcap_files.batches import entries_in
+from lk_dataset_ros.dataset.databases.mcap_files.checksum import crc32
 from lk_dataset_ros.dataset.databases.mcap_files.records import (
     FOOTER,
     MAGIC,

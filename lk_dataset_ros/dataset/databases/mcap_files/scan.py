@@ -46,15 +46,6 @@ _INDEX_BODY = struct.Struct('<HI')
 _IN_DATA = (SCHEMA, CHANNEL, MESSAGE, CHUNK, ATTACHMENT, METADATA)
 
 
-def _is_expected(opcode: int, previous: int) -> bool:
-    """Tell whether a record may stand in the data section behind another one."""
-    if opcode == HEADER:
-        return previous == 0
-    if opcode == MESSAGE_INDEX:
-        return previous in (CHUNK, MESSAGE_INDEX)
-    return opcode in _IN_DATA
-
-
 class Scan:
     """Indexes a file by going over all its records.
 
@@ -86,18 +77,19 @@ class Scan:
             whole = body + length <= size
             if opcode == DATA_END and length == 4 and whole:
                 break
+            expected = whole and self._is_expected(opcode, previous, body, length)
             if opcode == CHUNK:
                 self._chunk(position, body + length)
-            elif whole and opcode == MESSAGE and not self._is_index(previous, body, length):
+            elif expected and opcode == MESSAGE:
                 self.index.loose.append((body, length))
                 found = parse_message(self._data, body, length, (body, 0), reader.path)
                 self.index.note(found.channel_id, 1, found.log_time, found.log_time)
-            elif whole and opcode != MESSAGE:
+            elif expected:
                 self._definition(opcode, self._data[body : body + length], position)
             if not whole or opcode in (0, DATA_END, FOOTER):
                 self._cut_at(position)
                 break
-            if not _is_expected(opcode, previous):
+            if not expected:
                 self._warn(
                     f'{reader.path} may lack messages: the record at byte {position} has the '
                     f'opcode {opcode}, which does not belong there, and is left out'
@@ -109,18 +101,22 @@ class Scan:
                 'which it does not define: they are left out'
             )
 
+    def _is_expected(self, opcode: int, previous: int, body: int, length: int) -> bool:
+        """Tell whether a record may stand in the data section behind another one."""
+        if opcode == HEADER:
+            return previous == 0
+        if opcode == MESSAGE_INDEX:
+            return self._is_index(previous, body, length)
+        return opcode in _IN_DATA and not (
+            opcode == MESSAGE and self._is_index(previous, body, length)
+        )
+
     def _is_index(self, previous: int, body: int, length: int) -> bool:
-        """Tell whether a message behind a chunk is its message index with a damaged opcode."""
+        """Tell whether a record has the form and the place of a message index."""
         if previous not in (CHUNK, MESSAGE_INDEX) or length < _INDEX_BODY.size:
             return False
         _, size = _INDEX_BODY.unpack_from(self._data, body)
-        if length != _INDEX_BODY.size + size:
-            return False
-        self._warn(
-            f'{self._reader.path} is damaged: the message index at byte {body - RECORD.size} '
-            'says that it is a message, and is left out'
-        )
-        return True
+        return bool(length == _INDEX_BODY.size + size)
 
     def _cut_at(self, position: int) -> None:
         self._warn(

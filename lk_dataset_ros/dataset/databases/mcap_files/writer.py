@@ -16,7 +16,6 @@ from typing import IO, TYPE_CHECKING, Any, Final, Literal
 import lz4.frame
 import numpy as np
 import zstandard
-from isal.isal_zlib import crc32
 from mcap.data_stream import RecordBuilder
 from mcap.opcode import Opcode
 from mcap.records import (
@@ -32,6 +31,7 @@ from mcap.records import (
     SummaryOffset,
 )
 
+from lk_dataset_ros.dataset.databases.mcap_files.checksum import crc32
 from lk_dataset_ros.dataset.databases.mcap_files.records import CHUNK, MAGIC, MESSAGE, RECORD
 
 if TYPE_CHECKING:
