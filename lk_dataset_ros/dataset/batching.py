@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -60,7 +61,7 @@ def cut(batch: Batch, times: NDArray[np.int64], max_bytes: int) -> Iterator[Time
         before = int(ends[first - 1]) if first else 0
         last = max(int(np.searchsorted(ends, before + max_bytes, 'right')), first + 1)
         part = slice(first, last)
-        yield Batch(batch.buffer, batch.start[part], batch.length[part], batch.check), times[part]
+        yield replace(batch, start=batch.start[part], length=batch.length[part]), times[part]
         first = last
 
 
@@ -92,7 +93,7 @@ class Thinning:
             taken = slice(-seen % self.every, None, self.every)
             seen += len(times)
             yield (
-                Batch(batch.buffer, batch.start[taken], batch.length[taken], batch.check),
+                replace(batch, start=batch.start[taken], length=batch.length[taken]),
                 times[taken],
             )
 

@@ -32,12 +32,15 @@ class Batch:
         length: int64, (n,): bytes of each message, header included.
         check: Given where the buffer lasts (a file that is mapped): raises an error if it can no
             longer be read. None where it may be used again for the next batch.
+        forget: Given where a buffer that lasts need not stay in memory: takes first and last
+            place of what was read.
     """
 
     buffer: NDArray[np.uint8]
     start: NDArray[np.int64]
     length: NDArray[np.int64]
     check: Callable[[], None] | None = None
+    forget: Callable[[int, int], None] | None = None
 
     def __len__(self) -> int:
         """Return the number of messages."""

@@ -126,6 +126,8 @@ def _copy_groups(groups: Sequence[list[_Copy]]) -> None:
         assert batch.runs is not None
         fields = [(copy.values, copy.at, copy.dtype) for copy in group]
         fill(batch.buffer, batch.start, batch.runs, fields)
+        if batch.forget is not None and len(batch):
+            batch.forget(int(batch.start[0]), int(batch.start[-1] + batch.length[-1]))
 
 
 class Built(NamedTuple):

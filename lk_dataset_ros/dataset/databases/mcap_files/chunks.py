@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import struct
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -24,7 +25,6 @@ from lk_dataset_ros.dataset.databases.mcap_files.records import (
 from lk_dataset_ros.errors import BagFormatError
 
 if TYPE_CHECKING:
-    import mmap
     from collections.abc import Iterator
     from pathlib import Path
 
@@ -35,6 +35,12 @@ if TYPE_CHECKING:
 UNCOMPRESSED_HEAD = RECORD.size + CHUNK_HEAD.size + 4 + 8
 #: A chunk that says it is larger is unpacked piece by piece: memory is taken for what is there.
 TRUSTED_BYTES = 256 * 1024 * 1024
+#: Pages of a file larger than this are given back once they are read.
+LARGE_FILE = 128 * 1024 * 1024
+#: So many bytes of the file are given back at once.
+_FORGOTTEN_BYTES = 8 * 1024 * 1024
+#: The system maps so much around a page that is read, of what it has in its cache.
+_AROUND = 64 * 1024
 _UNPACKING = (zstandard.ZstdError, RuntimeError, MemoryError, EOFError)
 
 
@@ -63,6 +69,12 @@ class Chunk(NamedTuple):
     start_ns: int
     stop_ns: int
 
+    @property
+    def end(self) -> int:
+        """Where its records end in the file."""
+        head = UNCOMPRESSED_HEAD + len(self.compression)
+        return self.offset + head + len(self.packed)
+
 
 class ChunkReader:
     """Reads the chunks of a file.
@@ -78,6 +90,8 @@ class ChunkReader:
         self.view = memoryview(data)
         #: Offsets of chunks whose checksum was compared.
         self._checked: set[int] = set()
+        #: First and last byte of what was read and not yet given back.
+        self._passed = (0, 0)
 
     def chunk(self, offset: int) -> Chunk | None:
         """Return the chunk at an offset; None where the file ends inside its head.
@@ -155,6 +169,26 @@ class ChunkReader:
             if crc32(data) != chunk.crc:
                 raise wrong_checksum(chunk.where)
             self._checked.add(chunk.offset)
+
+    def forget(self, start: int, stop: int) -> None:
+        """Give pages of a large file back that were read.
+
+        They stay in the system's cache, but no longer count as memory of this process. What is
+        read again is fetched again.
+        """
+        first, last = self._passed
+        if first <= start and stop - first <= _FORGOTTEN_BYTES:
+            self._passed = first, max(last, stop)
+            return
+        self._passed = start, stop
+        self.drop(first, last)
+
+    def drop(self, start: int, stop: int) -> None:
+        """Give pages of a large file back at once."""
+        if stop > start and len(self.file) >= LARGE_FILE and hasattr(mmap, 'MADV_DONTNEED'):
+            begin = max(start - _AROUND, 0) // mmap.PAGESIZE * mmap.PAGESIZE
+            end = min(stop + _AROUND, len(self.file))
+            self.file.madvise(mmap.MADV_DONTNEED, begin, end - begin)
 
     def messages_in(self, chunk: Chunk, data: Buffer) -> Iterator[McapMessage]:
         """Yield the messages in the records of a chunk."""

@@ -152,6 +152,7 @@ class McapFile:
                     )
                 if message.channel_id in wanted and start_ns <= message.log_time < stop_ns:
                     heapq.heappush(heap, message)
+            self._chunks.forget(chunk.offset, chunk.end)
         while heap:
             yield heapq.heappop(heap)
 
@@ -167,10 +168,11 @@ class McapFile:
         parts = self._topics.read(channel, start_ns, stop_ns, copy_out=True)
         if parts is None:
             return None
+        in_file = self._check_length, self._chunks.drop
         return (
-            (Batch(buffer, found.start, found.length, check), found.log_time)
+            (Batch(buffer, found.start, found.length, *lasting), found.log_time)
             for buffer, found in parts
-            for check in [self._check_length if self._topics.is_in_file(buffer) else None]
+            for lasting in [in_file if self._topics.is_in_file(buffer) else ()]
         )
 
     def _check_length(self) -> None:

@@ -94,6 +94,7 @@ class Scan:
                     f'{reader.path} may lack messages: the record at byte {position} has the '
                     f'opcode {opcode}, which does not belong there, and is left out'
                 )
+            reader.forget(position, min(body + length, size))
             position, previous = body + length, opcode
         for lost in sorted(self.index.counts.keys() - self.index.channels.keys()):
             self._warn(

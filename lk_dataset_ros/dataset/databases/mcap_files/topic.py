@@ -6,8 +6,8 @@ compressed are decoded where they are, in the file.
 
 from __future__ import annotations
 
-import mmap
 from functools import cached_property
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -48,9 +48,7 @@ GROUP_BYTES = 4 * 1024 * 1024
 IN_FILE_BYTES = 16 * 1024 * 1024
 IN_FILE_MESSAGES = 8192
 #: A file whose chunks unpack to no more than this keeps those that hold several topics.
-KEPT_BYTES = 256 * 1024 * 1024
-#: Pages of a file larger than this are given back once they are read.
-LARGE_FILE = 128 * 1024 * 1024
+KEPT_BYTES = 128 * 1024 * 1024
 
 
 class TopicReader:
@@ -120,13 +118,13 @@ class TopicReader:
         span: tuple[int, int],
         copy_out: bool,
     ) -> Iterator[Part]:
-        forgotten = 0
         for group, buffers in ahead(self._groups(chunks), self._unpack):
             parts = self._find(group, buffers, channel, copy_out)
             for buffer, found in parts:
                 if len(found.start):
                     yield buffer, _within(found, *span)
-            forgotten = self._forget_pages(forgotten, parts)
+            for chunk in group:
+                self._reader.forget(chunk.offset, chunk.end)
 
     def _chunk(self, ref: ChunkRef) -> Chunk:
         known = self._chunks.get(ref.offset)
@@ -247,21 +245,6 @@ class TopicReader:
         log_time = times_array(chunk.where, times)
         return Found(np.array(start, np.int64), np.array(length, np.int64), log_time)
 
-    def _forget_pages(self, first: int, parts: list[Part]) -> int:
-        """Give pages of a large file back that were read; return where to go on.
-
-        They stay in the system's cache, but no longer count as memory of this process.
-        """
-        file = self._reader.file
-        in_file = [found for buffer, found in parts if buffer is self._bytes and len(found.start)]
-        if len(file) < LARGE_FILE or not in_file or not hasattr(mmap, 'MADV_DONTNEED'):
-            return first
-        end = max(int((found.start + found.length).max()) for found in in_file)
-        stop = end // mmap.PAGESIZE * mmap.PAGESIZE
-        if stop > first:
-            file.madvise(mmap.MADV_DONTNEED, first, stop - first)
-        return max(first, stop)
-
     def _is_shared(self, group: list[Chunk]) -> bool:
         """Tell whether chunks hold several topics and all of the file fits into memory."""
         return self._is_small and any(
@@ -270,7 +253,8 @@ class TopicReader:
 
     @cached_property
     def _is_small(self) -> bool:
-        return sum(self._chunk(ref).size for ref in self._index.chunks) <= KEPT_BYTES
+        sizes = (self._chunk(ref).size for ref in self._index.chunks)
+        return all(total <= KEPT_BYTES for total in accumulate(sizes))
 
     @cached_property
     def _listed(self) -> dict[int, dict[int, int]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import heapq
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 #: Names by which recorders say that they had no definition of a type.
 _UNKNOWN = ('', 'unknown')
+#: Messages that room is made for at once, whatever a bag says.
+_EXPECTED = 2**24
 
 
 class BagReader:
@@ -205,18 +207,33 @@ class BagReader:
 
     def heads(self, key: str, start_ns: int, stop_ns: int) -> Heads | None:
         """Return the heads of all files; None if the messages have to be looked at."""
-        parts: list[Heads] = []
+        streams: list[Iterator[Heads]] = []
         for file, number in self._channels_of(key):
             found = None if self._is_packed(file) else file.heads(number, start_ns, stop_ns)
             if found is None or self._is_shared(key):
                 return None
-            parts += found
-        if not parts:
+            streams.append(found)
+        if not streams:
             return None
-        log, sent, sequence, size = (
-            np.concatenate([getattr(part, name) for part in parts])
-            for name in ('log_time_ns', 'publish_time_ns', 'sequence', 'size')
-        )
+        # Into arrays that are large enough, where the bag does not lie: parts of them, each small,
+        # would take as much once more, and go back to the system slowly.
+        kinds = (np.int64, np.int64, np.uint32, np.int64)
+        expected = min(self.topics[key].count, _EXPECTED)
+        columns: list[NDArray[Any]] = [np.empty(expected, kind) for kind in kinds]
+        count = 0
+        for part in chain.from_iterable(streams):
+            end = count + len(part)
+            if end > len(columns[0]):
+                columns = [
+                    np.concatenate([each[:count], np.empty(end, each.dtype)]) for each in columns
+                ]
+            arrays = (part.log_time_ns, part.publish_time_ns, part.sequence, part.size)
+            for column, values in zip(columns, arrays, strict=True):
+                column[count:end] = values
+            count = end
+        log, sent, sequence, size = (each[:count] for each in columns)
+        if bool((log[1:] >= log[:-1]).all()):
+            return Heads(log, sent, sequence, size)
         order = np.argsort(log, kind='stable')
         return Heads(log[order], sent[order], sequence[order], size[order])
 

@@ -132,12 +132,13 @@ class Sqlite3File:
         rows = self._select(channel_ids, start_ns, stop_ns)
         times = self._rows.time[rows]
         if (np.diff(times) < 0).any():
-            order = np.argsort(times, kind='stable')
-            rows, times = rows[order], times[order]
-        topics = self._rows.topic[rows].tolist()
-        heads = zip(rows.tolist(), topics, times.tolist(), strict=True)
-        for data, (row, topic, time_ns) in zip(self._payloads(rows), heads, strict=True):
-            yield McapMessage(time_ns, (0, row), topic, 0, time_ns, data)
+            rows = rows[np.argsort(times, kind='stable')]
+        for first in range(0, len(rows), _ROWS_AT_ONCE):
+            part = rows[first : first + _ROWS_AT_ONCE]
+            known = self._rows.topic[part].tolist(), self._rows.time[part].tolist()
+            heads = zip(part.tolist(), *known, strict=True)
+            for data, (row, topic, time_ns) in zip(self._payloads(part), heads, strict=True):
+                yield McapMessage(time_ns, (0, row), topic, 0, time_ns, data)
 
     def batches(
         self, channel: int, start_ns: int, stop_ns: int
