@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from lk_dataset_ros import Columns, Dataset, Schema
+from lk_dataset_ros.comparison.renderers._series import histogram
 from lk_dataset_ros.dataset import McapDatabase
 from lk_dataset_ros.errors import BagFormatError, BagTimeError, LkError, MessageFormatError
 from lk_dataset_ros.message import Batch, Codec, Column, builtin_schema, codec_for
@@ -386,3 +387,10 @@ def test_a_type_may_have_its_short_name() -> None:
     }
     dataset = Dataset.from_dict({'/n': topic})
     assert dataset.to_dict()['/n']['messages'] == [{'data': 7}]
+
+
+def test_close_values_of_32_bits_have_a_histogram() -> None:
+    """Values that differ by less than a bin of 32-bit floats can tell are counted."""
+    found = histogram(np.array([2**30, 2**30 + 64], np.float32))
+    assert found is not None
+    assert sum(found['counts'][0]) == 2

@@ -185,7 +185,8 @@ def spans(x: Floats, over: NDArray[np.bool_], limit: int) -> list[list[float]]:
 
 def histogram(*series: Floats) -> dict[str, Any] | None:
     """Return counts over bins that all series share; None if nothing is finite."""
-    finite = [each[np.isfinite(each)] for each in series]
+    # In 64 bits: the edges of bins may lie closer together than floats of 32 bits.
+    finite = [each[np.isfinite(each)].astype(np.float64) for each in series]
     filled = [each for each in finite if each.size]
     if not filled:
         return None
