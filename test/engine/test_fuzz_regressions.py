@@ -14,6 +14,7 @@ import pytest
 from lk_dataset_ros import Columns, Dataset, Schema
 from lk_dataset_ros.comparison.renderers._series import histogram
 from lk_dataset_ros.dataset import McapDatabase
+from lk_dataset_ros.dataset.databases.mcap_files import topic
 from lk_dataset_ros.errors import BagFormatError, BagTimeError, LkError, MessageFormatError
 from lk_dataset_ros.message import Batch, Codec, Column, builtin_schema, codec_for
 from lk_dataset_ros.message.columnar.encoding import encode_columns
@@ -251,6 +252,41 @@ def test_messages_of_no_channel_are_missed(bag: Any) -> None:
     assert re.search(r'small.mcap has 1 messages of the channel 9', made.warnings())
 
 
+@pytest.mark.parametrize('compression', ['none', 'zstd'])
+@pytest.mark.parametrize('varying', [range(4), range(4, 8), range(0, 8, 2), range(0)])
+def test_numbers_that_are_put_off_are_read_before_they_are_joined(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compression: Any, varying: range
+) -> None:
+    """A sequence that varies in some batches of a file and not in others has no numbers of chance.
+
+    Numbers of a file without compression are left there until they are asked for, unless a column
+    is joined from parts.
+    """
+    monkeypatch.setattr(topic, 'IN_FILE_MESSAGES', 1)
+    monkeypatch.setattr(topic, 'GROUP_BYTES', 1)
+    codec = codec_for(builtin_schema('std_msgs/msg/Float64MultiArray'))
+    rows = []
+    with McapDatabase(tmp_path / 'bag', 'w', compression=compression) as database:
+        database.declare('/n', codec.schema)
+        for number in range(8):
+            for each in range(40):
+                length = each % 3 if number in varying else 2
+                rows.append(np.arange(length) + number * 100.0 + each)
+                made = codec.new()
+                made.data = rows[-1]
+                database.write('/n', made, timestamp_ns=len(rows))
+            database.flush()
+    # Freed memory that is not zero is what numbers of chance are made of.
+    del made
+    waste = [np.full(320 * size, 7.5) for size in (1, 2, 3)]
+    del waste
+    with McapDatabase(tmp_path / 'bag', 'r') as database:
+        column = database.columns('/n')['data']
+        assert [column.row(index).tolist() for index in range(320)] == [
+            each.tolist() for each in rows
+        ]
+
+
 def batch_of(*parts: bytes) -> Batch:
     """Put messages one after the other."""
     length = np.array([len(part) for part in parts], np.int64)
@@ -379,13 +415,13 @@ def test_a_dataset_of_plain_python_refuses_in_one_line() -> None:
 
 def test_a_type_may_have_its_short_name() -> None:
     """A definition named `p/Root` is that of `p/msg/Root`, also from and to plain Python."""
-    topic = {
+    content = {
         'type': 'p/Root',
         'definition': 'int32 data\n',
         'timestamps_ns': [0],
         'messages': [{'data': 7}],
     }
-    dataset = Dataset.from_dict({'/n': topic})
+    dataset = Dataset.from_dict({'/n': content})
     assert dataset.to_dict()['/n']['messages'] == [{'data': 7}]
 
 

@@ -273,11 +273,11 @@ class ColumnBuilder:
     def _column(self, path: str, rows: NDArray[np.int64]) -> Column | None:
         filling = self._filled.get(path)
         pieces = self._pieces.get(path, [])
-        if filling is None:
-            return _joined(pieces) if pieces else None
         if pieces:
             # The array goes on in another shape: what was put off is needed now.
             copy_all(self._later.pop(path, []))
+        if filling is None:
+            return _joined(pieces) if pieces else None
         if filling.used == self._count:
             values = filling.values[: self._count]
             if values.dtype.kind != 'O' or values.ndim == 1:
