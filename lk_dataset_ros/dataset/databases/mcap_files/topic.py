@@ -46,7 +46,9 @@ if TYPE_CHECKING:
 GROUP_BYTES = 4 * 1024 * 1024
 #: The same for chunks that are read in the file itself, and how many messages are enough.
 IN_FILE_BYTES = 16 * 1024 * 1024
-IN_FILE_MESSAGES = 8192
+IN_FILE_MESSAGES = 32768
+#: The first group is small: what is learned from it makes the others fast.
+FIRST_MESSAGES = 1024
 #: A file whose chunks unpack to no more than this keeps those that hold several topics.
 KEPT_BYTES = 128 * 1024 * 1024
 
@@ -136,15 +138,15 @@ class TopicReader:
         """Yield chunks that are unpacked together: of one compression, not too much at once."""
         group: list[Chunk] = []
         size = messages = 0
+        most = FIRST_MESSAGES
         for ref, entries in chunks:
             chunk = self._chunk(ref)
-            if chunk.compression:
-                is_full = size + chunk.size > GROUP_BYTES
-            else:
-                is_full = size + chunk.size > IN_FILE_BYTES or messages >= IN_FILE_MESSAGES
+            limit = GROUP_BYTES if chunk.compression else IN_FILE_BYTES
+            is_full = size + chunk.size > limit or messages >= most
             if group and (is_full or group[-1].compression != chunk.compression):
                 yield group
                 group, size, messages = [], 0, 0
+                most = IN_FILE_MESSAGES
             group.append(chunk)
             size += chunk.size
             messages += entries
