@@ -393,7 +393,7 @@ class Database(ABC):
 
         Args:
             key: Topic name.
-            fields: Field paths that are wanted; all when left out, but for the heavy ones.
+            fields: Field paths that are wanted; all when left out, the heavy ones included.
             start_ns: First log time.
             stop_ns: First log time that is left out.
             max_bytes: Serialized bytes of the messages in one of the columns; a single message

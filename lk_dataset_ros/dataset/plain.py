@@ -28,7 +28,7 @@ from lk_dataset_ros.dataset.records import SerializedMessage
 from lk_dataset_ros.dataset.time import checked_ns
 from lk_dataset_ros.errors import DatasetFormatError, LkError, MessageTypeError
 from lk_dataset_ros.message import ROS2MSG, Schema, builtin_schema
-from lk_dataset_ros.message.definitions.definition import shown
+from lk_dataset_ros.message.definitions.definition import PLACEHOLDER, STRINGS, shown
 
 if TYPE_CHECKING:
     from lk_dataset_ros.dataset.dataset import Dataset
@@ -37,9 +37,6 @@ if TYPE_CHECKING:
 _TEXTS = ('type', 'definition', 'encoding', 'type_hash', 'qos')
 _ARRAYS = ('timestamps_ns', 'publish_times_ns', 'sequence')
 _NAMES = (*_TEXTS, *_ARRAYS, 'messages')
-_STRINGS = ('string', 'wstring')
-#: A type without fields has this one, which carries nothing.
-_NOTHING = 'structure_needs_at_least_one_member'
 
 
 def to_dict(dataset: Dataset) -> dict[str, dict[str, Any]]:
@@ -91,7 +88,7 @@ def _plain(message: Any, coder: ExactCoder, name: str) -> dict[str, Any]:
         for (field, node), value in zip(
             coder.definition(name), coder.values(message, name), strict=True
         )
-        if field != _NOTHING
+        if field != PLACEHOLDER
     }
 
 
@@ -107,7 +104,7 @@ def _plain_value(value: Any, coder: ExactCoder, node: Any) -> Any:
     if element_kind == Nodetype.NAME:
         return [_plain(item, coder, element) for item in value]
     # A copy: what is decoded looks into the serialized message.
-    return list(value) if element[0] in _STRINGS else np.array(value)
+    return list(value) if element[0] in STRINGS else np.array(value)
 
 
 def _schema_of(key: Any, topic: Any) -> Schema:
@@ -171,7 +168,7 @@ def _object(content: Any, coder: ExactCoder, name: str, where: str) -> Fields:
         )
     definition = dict(coder.definition(name))
     unknown = [field for field in content if field not in definition]
-    missing = [field for field in definition if field not in content and field != _NOTHING]
+    missing = [field for field in definition if field not in content and field != PLACEHOLDER]
     if unknown or missing:
         wrong = f'lacks {missing[0]}' if missing else f'has {unknown[0]!r}, which is unknown'
         raise MessageTypeError(f'{where or name} {wrong}; {name} has {", ".join(definition)}')

@@ -7,7 +7,7 @@ from lk_dataset_ros.message.codec import (
     new_message,
     type_name_of,
 )
-from lk_dataset_ros.message.columnar.batch import Batch, runs_of
+from lk_dataset_ros.message.columnar.batch import Batch, runs_of, windows_of
 from lk_dataset_ros.message.columnar.building import Column, ColumnBuilder
 from lk_dataset_ros.message.columnar.columns import Columns
 from lk_dataset_ros.message.columnar.encoding import Encoder
@@ -49,4 +49,5 @@ __all__ = [
     'type_name_of',
     'walk',
     'why_not_flattenable',
+    'windows_of',
 ]

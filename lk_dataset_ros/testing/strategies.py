@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from rosbags.interfaces import Nodetype
 
 from lk_dataset_ros.message import Codec, Schema, codec_for
+from lk_dataset_ros.message.definitions.definition import STRINGS
 
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn, SearchStrategy
@@ -86,11 +87,11 @@ def _value(empty: Any, codec: Codec, node: Any, draw: DrawFn) -> Any:
         new = codec.classes[element]
         return [_filled(new(), codec, element, draw) for _ in range(length)]
     items = [draw(_scalars(element[0])) for _ in range(length)]
-    return items if element[0] in {'string', 'wstring'} else np.array(items, dtype=element[0])
+    return items if element[0] in STRINGS else np.array(items, dtype=element[0])
 
 
 def _scalars(base: str) -> SearchStrategy[Any]:
-    if base in {'string', 'wstring'}:
+    if base in STRINGS:
         return st.sampled_from(_STRINGS)
     if base == 'bool':
         return st.booleans()

@@ -6,7 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from lk_dataset_ros.dataset.database import Database
-from lk_dataset_ros.dataset.databases.mcap_files.writer import PREFIX, Compression
+from lk_dataset_ros.dataset.databases.mcap_files.writer import (
+    COMPRESSIONS,
+    PREFIX,
+    Compression,
+)
 from lk_dataset_ros.dataset.databases.rosbag2 import metadata
 from lk_dataset_ros.dataset.databases.rosbag2.bag_file import MAGICS
 from lk_dataset_ros.dataset.databases.rosbag2.reader import BagReader
@@ -22,8 +26,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lk_dataset_ros.message import Batch, Schema
-
-COMPRESSIONS = ('none', 'lz4', 'zstd')
 
 
 class McapDatabase(Database):

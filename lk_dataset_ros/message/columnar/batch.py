@@ -62,8 +62,7 @@ class Batch:
         size = self.size
         if size is None or size > _SMALL or len(self) < _LEAST_RUN or self.runs is not None:
             return self
-        windows = np.ndarray((len(self.buffer) - size + 1,), f'V{size}', self.buffer, 0, (1,))
-        together = windows[self.start].view(np.uint8)
+        together = windows_of(self.buffer, size)[self.start].view(np.uint8)
         return Batch(together, np.arange(len(self), dtype=np.int64) * size, self.length)
 
 
@@ -112,8 +111,12 @@ def gather(
     if not len(where) or not size:
         return np.zeros((len(where), count) if count != 1 else len(where), native)
     if runs is None:
-        windows = np.ndarray((len(buffer) - size + 1,), f'V{size}', buffer, 0, (1,))
-        found = windows[where].view(dtype).reshape(len(where), count).astype(native, copy=False)
+        found = (
+            windows_of(buffer, size)[where]
+            .view(dtype)
+            .reshape(len(where), count)
+            .astype(native, copy=False)
+        )
     else:
         found = np.empty((len(where), count), native)
         for first, end, distance in runs:
@@ -123,6 +126,12 @@ def gather(
             )
     values: NDArray[Any] = found[:, 0] if count == 1 else found
     return values
+
+
+def windows_of(buffer: NDArray[np.uint8], size: int) -> NDArray[Any]:
+    """Return every span of so many bytes of a buffer, to be read or written by its place."""
+    windows: NDArray[Any] = np.ndarray((len(buffer) - size + 1,), f'V{size}', buffer, 0, (1,))
+    return windows
 
 
 def fill(

@@ -100,15 +100,7 @@ class _Job:
     order: str
     target: Target
 
-    def dtype(self, base: str) -> np.dtype[Any]:
-        """Return the type of a number on the wire."""
-        name = {'byte': 'uint8', 'char': 'uint8', 'octet': 'uint8', 'bool': 'uint8'}.get(
-            base, base
-        )
-        return np.dtype(f'{self.order}{np.dtype(name).str[1:]}')
 
-
-_Pending = tuple['NDArray[Any]', int, np.dtype[Any]]
 #: A number where all messages agree, otherwise one for each message.
 Each = Any
 
@@ -160,7 +152,7 @@ class _Reader:
                 texts = self._new(path, (), np.dtype(object))
                 self._read_texts(base, at, lengths, texts, (path, (), 0))
             return
-        dtype = self._job.dtype(base)
+        dtype = wire_type(base, self._job.order)
         self._numbers(self._take(dtype.itemsize, dtype.itemsize), dtype, (), base, path)
 
     def _array(self, element: Any, count: int, path: str) -> None:
@@ -172,7 +164,7 @@ class _Reader:
         elif detail[0] in STRINGS:
             self._strings(detail[0], count, path)
         else:
-            dtype = self._job.dtype(detail[0])
+            dtype = wire_type(detail[0], self._job.order)
             at = self._take(dtype.itemsize, dtype.itemsize * count)
             self._numbers(at, dtype, (count,), detail[0], path)
 
@@ -192,7 +184,7 @@ class _Reader:
             self._number_sequence(counts, detail[0], path)
 
     def _number_sequence(self, counts: Each, base: str, path: str) -> None:
-        dtype = self._job.dtype(base)
+        dtype = wire_type(base, self._job.order)
         at = self._at
         # An empty sequence is not padded to the alignment of the elements it does not have.
         padded = aligned(at, dtype.itemsize)
@@ -430,6 +422,12 @@ def _texts_of(
     spans = zip(start.tolist(), stop.tolist(), strict=True)
     found[:] = [decode(buffer[a:b].tobytes()) for a, b in spans]
     return found
+
+
+def wire_type(base: str, order: str) -> np.dtype[Any]:
+    """Return the type of a number on the wire: a `bool` is a byte there."""
+    name = {'byte': 'uint8', 'char': 'uint8', 'octet': 'uint8', 'bool': 'uint8'}.get(base, base)
+    return np.dtype(f'{order}{np.dtype(name).str[1:]}')
 
 
 def aligned(at: Each, size: int) -> Each:

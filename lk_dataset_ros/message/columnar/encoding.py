@@ -15,9 +15,15 @@ import numpy as np
 from rosbags.interfaces import Nodetype
 
 from lk_dataset_ros.errors import KeyNotFoundError, MessageTypeError
-from lk_dataset_ros.message.columnar.batch import Batch
+from lk_dataset_ros.message.columnar.batch import Batch, windows_of
 from lk_dataset_ros.message.columnar.building import Column
-from lk_dataset_ros.message.columnar.cdr import ENCAPSULATION, Each, aligned, one_or_each
+from lk_dataset_ros.message.columnar.cdr import (
+    ENCAPSULATION,
+    Each,
+    aligned,
+    one_or_each,
+    wire_type,
+)
 from lk_dataset_ros.message.definitions.definition import STRINGS
 
 if TYPE_CHECKING:
@@ -167,7 +173,7 @@ class _Step:
             if len(values):
                 within = np.arange(len(values)) - np.repeat(np.cumsum(spread) - spread, spread)
                 places = np.repeat(start + at, spread) + within * itemsize
-                _windows(buffer, itemsize)[places] = values.view(f'V{itemsize}')
+                windows_of(buffer, itemsize)[places] = values.view(f'V{itemsize}')
             return
         values = self.values if len(self.values) == 1 else self.values[part]
         size = itemsize * values.shape[1]
@@ -180,13 +186,7 @@ class _Step:
             target[...] = values
         else:
             words = np.ascontiguousarray(values).view(f'V{size}')[:, 0]
-            _windows(buffer, size)[start + at] = words
-
-
-def _windows(buffer: NDArray[np.uint8], size: int) -> NDArray[Any]:
-    """Return every span of so many bytes of a buffer."""
-    windows: NDArray[Any] = np.ndarray((len(buffer) - size + 1,), f'V{size}', buffer, 0, (1,))
-    return windows
+            windows_of(buffer, size)[start + at] = words
 
 
 class _Given:
@@ -295,7 +295,7 @@ class _Writer:
             self._join(there, part)
 
     def _numbers(self, path: str, base: str, shape: tuple[int, ...], value: Any) -> None:
-        wire = _wire(base)
+        wire = wire_type(base, '<')
         column = self.given.column(path, self.rows)
         count = shape[0] if shape else 1
         if column is None:
@@ -314,7 +314,7 @@ class _Writer:
         self.at = self.at + count * wire.itemsize
 
     def _sequence(self, path: str, base: str, limit: int | None, value: Any) -> None:
-        wire = _wire(base)
+        wire = wire_type(base, '<')
         column = self.given.column(path, self.rows)
         if column is None:
             values = np.asarray(value).reshape(1, -1)
@@ -422,7 +422,7 @@ class _Writer:
 
     def _as(self, path: str, values: NDArray[Any], base: str) -> NDArray[Any]:
         """Return values in the type on the wire; numbers that it cannot hold are refused."""
-        wire = _wire(base)
+        wire = wire_type(base, '<')
         kept = np.dtype(np.bool_) if base == 'bool' else wire.newbyteorder('=')
         if values.dtype != kept:
             allowed = np.can_cast(values.dtype, kept, 'same_kind') or (
@@ -464,12 +464,6 @@ def _bytes_of(text: str, base: str) -> bytes:
         return text.encode() + b'\0'
     units = np.frombuffer(text.encode('utf-16-le'), '<u2')
     return units.astype('<u4').tobytes()
-
-
-def _wire(base: str) -> np.dtype[Any]:
-    name = {'byte': 'uint8', 'char': 'uint8', 'octet': 'uint8', 'bool': 'uint8'}.get(base, base)
-    wire: np.dtype[Any] = np.dtype(name).newbyteorder('<')
-    return wire
 
 
 def _as_column(path: str, values: Any, rows: NDArray[np.int64]) -> Column:

@@ -21,7 +21,7 @@ from lk_dataset_ros.dataset.databases.mcap_files.records import (
     RECORD,
 )
 from lk_dataset_ros.dataset.records import Heads
-from lk_dataset_ros.message import runs_of
+from lk_dataset_ros.message import runs_of, windows_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -109,8 +109,7 @@ def messages_at(
     runs = runs_of(offsets)
     for first, end, distance in [(0, count, 0)] if runs is None else runs:
         if runs is None:
-            shape = (len(buffer) - _HEAD.itemsize + 1,)
-            heads = np.ndarray(shape, f'V{_HEAD.itemsize}', buffer, 0, (1,))[offsets].view(_HEAD)
+            heads = windows_of(buffer, _HEAD.itemsize)[offsets].view(_HEAD)
         else:
             place = int(offsets[first])
             heads = np.ndarray((end - first,), _HEAD, buffer, place, (distance,))
@@ -156,8 +155,7 @@ def heads_of(buffer: NDArray[np.uint8], found: Found) -> Heads:
     """Return what stands before the payloads of messages in a chunk."""
     head = np.dtype([('sequence', '<u4'), ('log_time', '<u8'), ('publish_time', '<u8')])
     at = found.start - head.itemsize
-    windows = np.ndarray((len(buffer) - head.itemsize + 1,), f'V{head.itemsize}', buffer, 0, (1,))
-    values = windows[at].view(head)
+    values = windows_of(buffer, head.itemsize)[at].view(head)
     return Heads(
         found.log_time,
         values['publish_time'].astype(np.int64),
@@ -193,8 +191,9 @@ def copied_out(buffer: NDArray[np.uint8], found: Found) -> tuple[NDArray[np.uint
     length = found.length
     size = int(length[0]) if len(length) else 0
     if len(length) and (length == size).all():
-        windows = np.ndarray((len(buffer) - size + 1,), f'V{size}', buffer, 0, (1,))
-        flat = windows[found.start].view(np.uint8) if size else np.empty(0, np.uint8)
+        flat = np.empty(0, np.uint8)
+        if size:
+            flat = windows_of(buffer, size)[found.start].view(np.uint8)
     else:
         spans = zip(found.start.tolist(), (found.start + length).tolist(), strict=True)
         flat = np.concatenate([buffer[a:b] for a, b in spans] or [np.empty(0, np.uint8)])

@@ -32,7 +32,14 @@ from mcap.records import (
 )
 
 from lk_dataset_ros.dataset.databases.mcap_files.checksum import crc32
-from lk_dataset_ros.dataset.databases.mcap_files.records import CHUNK, MAGIC, MESSAGE, RECORD
+from lk_dataset_ros.dataset.databases.mcap_files.records import (
+    CHUNK,
+    MAGIC,
+    MESSAGE,
+    MESSAGE_INDEX,
+    RECORD,
+)
+from lk_dataset_ros.message import windows_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -45,7 +52,6 @@ Compression = Literal['none', 'lz4', 'zstd']
 #: Bytes that `add_messages` needs in front of each message.
 PREFIX: Final = 31
 _THREADS: Final = min(4, os.cpu_count() or 1)
-_MESSAGE_INDEX: Final = 0x07
 _HEAD = struct.Struct('<BQHIQQ')
 _HEADS = np.dtype(
     {
@@ -55,7 +61,8 @@ _HEADS = np.dtype(
         'itemsize': PREFIX,
     }
 )
-_COMPRESS: dict[str, tuple[str, Callable[[Any], Any]]] = {
+#: What the file calls each compression, and what does it.
+COMPRESSIONS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     'none': ('', lambda data: data),
     'lz4': ('lz4', lz4.frame.compress),
     'zstd': ('zstd', zstandard.compress),
@@ -80,7 +87,7 @@ class McapWriter:
     ) -> None:
         self._output = output
         self._position = 0
-        self._name, self._compress = _COMPRESS[compression]
+        self._name, self._compress = COMPRESSIONS[compression]
         self._chunk_size = chunk_size
         self._schemas: list[Schema] = []
         self._channels: list[Channel] = []
@@ -173,9 +180,7 @@ class McapWriter:
         heads['sequence'], heads['log_time'] = sequence, log_time_ns
         heads['publish_time'] = publish_time_ns
         if not in_place:
-            shape = (len(batch.buffer) - PREFIX + 1,)
-            windows = np.ndarray(shape, f'V{PREFIX}', batch.buffer, 0, (1,))
-            windows[begin] = heads.view(f'V{PREFIX}')
+            windows_of(batch.buffer, PREFIX)[begin] = heads.view(f'V{PREFIX}')
         ends = batch.start + batch.length
         first = 0
         while first < len(batch):
@@ -305,7 +310,7 @@ class McapWriter:
         for channel, each in entries.items():
             index_offsets[channel] = self._position
             self._counts[channel] = self._counts.get(channel, 0) + len(each) // 16
-            self._write(struct.pack('<BQHI', _MESSAGE_INDEX, 6 + len(each), channel, len(each)))
+            self._write(struct.pack('<BQHI', MESSAGE_INDEX, 6 + len(each), channel, len(each)))
             self._write(each)
         self._start_ns = span[0] if self._start_ns is None else min(self._start_ns, span[0])
         self._end_ns = max(self._end_ns, span[1])
