@@ -28,13 +28,14 @@ lint:  ## ruff and mypy
 	@$(RUN) ruff check .
 	@$(RUN) mypy
 
-bench:  ## measure what the README tells (B=columns for one of benchmarks/)
+# Those that take longer run by name only: recording, playing, crash, soak, round_trip (docs/benchmarks.md).
+bench:  ## measure what the README tells (B=columns for one of benchmarks/, ARGS='--runs 5' for it)
 	@$(WORKSPACE) setup test
 	@for each in $(or $(B),first_verdict columns write_columns dataloader large_bags); do \
 	  echo; echo "$$each:"; \
 	  if test $$each = first_verdict; then \
 	    $(RUN) python benchmarks/first_verdict.py $(if $(BAG),--bag '$(BAG)') $(if $(TOPIC),--topic '$(TOPIC)') $(if $(RUNS),--runs $(RUNS)); \
-	  else $(RUN) python benchmarks/$$each.py; fi || exit; \
+	  else $(RUN) python benchmarks/$$each.py $(ARGS); fi || exit; \
 	done
 
 build:  ## build only; then: source env.sh

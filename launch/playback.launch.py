@@ -10,6 +10,27 @@ from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
 
+#: Arguments that become parameters of the same name: type, default, what it is. Lists are YAML.
+ARGUMENTS = {
+    'bag': (str, None, 'a rosbag2 directory, a .mcap file'),
+    'bags': (list[str], "['']", 'more bags, on the same time line'),
+    'topics': (list[str], "['']", 'topics to play; all by default'),
+    'exclude_topics': (list[str], "['']", 'topics not to play'),
+    'remap': (list[str], "['']", 'other names to publish under, /old:=/new'),
+    'rtf': (float, '1.0', 'real-time factor; 0 is as fast as the subscribers take it'),
+    'clock_hz': (float, '0.0', 'how often /clock is published; 0 is never'),
+    'follow': (str, '', 'absolute or relative: follow the /clock of a simulator'),
+    'restamp': (bool, 'false', 'move header stamps to the time of publishing'),
+    'loop': (bool, 'false', 'begin again at the end'),
+    'start_paused': (bool, 'false', 'wait for ~/resume'),
+    'start_offset_s': (float, '0.0', 'begin so much later in the bag'),
+    'duration_s': (float, '0.0', 'play so much of it; 0 is all'),
+    'wait_for': (list[str], "['']", 'topics that must have a subscriber first; all is all'),
+    'qos_overrides': (str, '', 'YAML file of QoS profiles, as ros2 bag play takes'),
+    'as_recorded': (bool, 'false', 'tell a recorder the original stamps and order'),
+    'stay': (bool, 'false', 'stay after the end, for ~/play'),
+}
+
 
 def generate_launch_description():
     """Describe the launch."""
@@ -18,21 +39,9 @@ def generate_launch_description():
     )
     return LaunchDescription(
         [
-            DeclareLaunchArgument('bag', description='a rosbag2 directory or a .mcap file'),
-            DeclareLaunchArgument(
-                'topics',
-                default_value="['']",
-                description='topics to play, a YAML list; all by default',
-            ),
-            DeclareLaunchArgument(
-                'rtf',
-                default_value='1.0',
-                description='real-time factor; 0 is as fast as subscribers acknowledge',
-            ),
-            DeclareLaunchArgument(
-                'clock_hz',
-                default_value='0.0',
-                description='how often /clock is published; 0 is never',
+            *(
+                DeclareLaunchArgument(name, default_value=default, description=description)
+                for name, (_, default, description) in ARGUMENTS.items()
             ),
             DeclareLaunchArgument(
                 'config', default_value=defaults, description='parameter file of the playback'
@@ -45,14 +54,8 @@ def generate_launch_description():
                 parameters=[
                     LaunchConfiguration('config'),
                     {
-                        'bag': ParameterValue(LaunchConfiguration('bag'), value_type=str),
-                        'topics': ParameterValue(
-                            LaunchConfiguration('topics'), value_type=list[str]
-                        ),
-                        'rtf': ParameterValue(LaunchConfiguration('rtf'), value_type=float),
-                        'clock_hz': ParameterValue(
-                            LaunchConfiguration('clock_hz'), value_type=float
-                        ),
+                        name: ParameterValue(LaunchConfiguration(name), value_type=kind)
+                        for name, (kind, _, _) in ARGUMENTS.items()
                     },
                 ],
             ),

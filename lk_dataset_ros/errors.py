@@ -96,3 +96,7 @@ class FlatVectorError(LkError, TypeError):
 
 class ExportError(LkError, ValueError):
     """Raise when a dataset cannot be exported as asked."""
+
+
+class TypeBuildError(LkError, RuntimeError):
+    """Raise when message types could not be built, or are not those of the bag."""

@@ -18,7 +18,7 @@ import yaml
 
 from lk_dataset_ros import Dataset, LkError
 from lk_dataset_ros.experiment.environment import child_environment, own_domain, own_executable
-from lk_dataset_ros.experiment.process import GuardedProcess
+from lk_dataset_ros.process import GuardedProcess
 
 ODOMETRY = 'nav_msgs/msg/Odometry'
 SPECIFICATION = Path(__file__).with_name('experiment.yaml')

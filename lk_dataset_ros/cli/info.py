@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lk_dataset_ros.cli.info_text import details_text, megabytes, rates_text, summary_text
+from lk_dataset_ros.cli.info_text import (
+    details_text,
+    losses_text,
+    megabytes,
+    rates_text,
+    summary_text,
+)
 from lk_dataset_ros.cli.loading import load
 from lk_dataset_ros.cli.progress import progress, progress_option
 from lk_dataset_ros.dataset.inspection.summary import inspect_topic, summarize
@@ -49,6 +55,7 @@ JSON_FORMAT, JSON_VERSION = 'lk_dataset_ros/info', 1
     show_default=True,
     help='A period longer than this many median periods is a gap.',
 )
+@click.option('-v', '--verbose', is_flag=True, help='Say, too, what is not known of losses.')
 @click.option('--json', 'as_json', is_flag=True, help='Print JSON (see docs/cli.md).')
 @progress_option
 def command(
@@ -56,12 +63,14 @@ def command(
     topics: tuple[str, ...],
     full: bool | None,
     gap_factor: float,
+    verbose: bool,
     as_json: bool,
     no_progress: bool,
 ) -> int:
     """Tell what is in BAG, a bag or any other dataset.
 
-    First what `ros2 bag info` tells: files, size, duration, start, end, topics, services. Then,
+    First what `ros2 bag info` tells: files, size, duration, start, end, topics, services; what the
+    recorder counted of lost messages, if it was ours. Then,
     where the messages are read: rates, jitter, gaps, lost messages (by the publisher's counter
     or by header stamps), and the smallest and largest value of every field.
     """
@@ -70,6 +79,8 @@ def command(
         is_read = _is_small(summary) if full is None else full
         if not as_json:
             click.echo(summary_text(summary))
+            if losses := losses_text(summary, verbose=verbose):
+                click.echo(losses)
         details = _read(dataset, summary, gap_factor, enabled=not no_progress) if is_read else None
     if as_json:
         click.echo(json.dumps(to_json(summary, details), indent=2, allow_nan=False))
@@ -99,6 +110,7 @@ def _only(summary: Summary, names: tuple[str, ...], dataset: Dataset) -> Summary
         services=tuple(
             each for each in summary.services if f'{each.name}/_service_event' in names
         ),
+        losses=summary.losses and tuple(each for each in summary.losses if each.name in names),
     )
 
 

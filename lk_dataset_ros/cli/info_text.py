@@ -52,6 +52,25 @@ def summary_text(summary: Summary) -> str:
     return '\n'.join(lines)
 
 
+def losses_text(summary: Summary, *, verbose: bool = False) -> str:
+    """Return what the recorder counted, a line for each topic; empty if it left no record.
+
+    Args:
+        summary: What is in the bag.
+        verbose: Say so, too, where there is no record.
+    """
+    if summary.losses is None:
+        return 'Losses:            no record of losses' if verbose else ''
+    lines = [
+        f'Topic: {each.name} | Recorded: {each.recorded} | Lost: {each.lost} '
+        f'({each.reported_lost} reported) | Dropped: {each.dropped} | Skipped: {each.skipped} | '
+        f'Publishers: {each.publishers}'
+        + (f' | Not certain: {" ".join(each.unknown.split())}' if each.unknown else '')
+        for each in summary.losses
+    ]
+    return 'Losses:            ' + (f'\n{_INDENT}'.join(lines) or 'nothing was recorded')
+
+
 def rates_text(summary: Summary) -> str:
     """Return the mean rate of every topic over the whole bag."""
     rows = [(each.name, _rate(each.mean_hz)) for each in summary.topics]

@@ -21,7 +21,11 @@ VERBS = {
     'export': 'Write a dataset in a format that people train from.',
     'info': 'Tell what is in a bag: topics, rates, gaps, drops, ranges.',
     'merge': 'Make one dataset of several, in order of time.',
+    'play': 'Play bags onto topics, at any real-time factor.',
+    'record': 'Record topics into a bag, and prove that nothing is missing.',
+    'recover': 'Repair a bag whose recorder was killed.',
     'slice': 'Cut out a span of time, or some topics.',
+    'types': 'Tell which message types a bag needs, and build those that are missing.',
 }
 
 

@@ -17,11 +17,19 @@ if TYPE_CHECKING:
         Action,
         DataPlayback,
         Finished,
+        PlaybackStats,
         Publish,
         PublishClock,
+        TopicPlayback,
         Wait,
     )
-    from lk_dataset_ros.dataset.recorder import DataRecorder, TopicStats
+    from lk_dataset_ros.dataset.recording import (
+        Arrivals,
+        AsRecorded,
+        DataRecorder,
+        Played,
+        TopicStats,
+    )
     from lk_dataset_ros.dataset.records import Heads, SerializedMessage, Topic
     from lk_dataset_ros.dataset.training import Normalisation
 
@@ -29,7 +37,9 @@ if TYPE_CHECKING:
 _HOMES = {
     'Action': 'playback',
     'DataPlayback': 'playback',
-    'DataRecorder': 'recorder',
+    'Arrivals': 'recording',
+    'AsRecorded': 'recording',
+    'DataRecorder': 'recording',
     'Database': 'database',
     'Dataset': 'dataset',
     'Finished': 'playback',
@@ -44,12 +54,17 @@ _HOMES = {
     'ReductStoreDatabase': 'databases.reductstore',
     'SerializedMessage': 'records',
     'Topic': 'records',
-    'TopicStats': 'recorder',
+    'PlaybackStats': 'playback',
+    'Played': 'recording',
+    'TopicPlayback': 'playback',
+    'TopicStats': 'recording',
     'Wait': 'playback',
 }
 
 __all__ = [
     'Action',
+    'Arrivals',
+    'AsRecorded',
     'DataPlayback',
     'DataRecorder',
     'Database',
@@ -61,11 +76,14 @@ __all__ = [
     'MemoryDatabase',
     'Normalisation',
     'PickleDatabase',
+    'PlaybackStats',
+    'Played',
     'Publish',
     'PublishClock',
     'ReductStoreDatabase',
     'SerializedMessage',
     'Topic',
+    'TopicPlayback',
     'TopicStats',
     'Wait',
 ]

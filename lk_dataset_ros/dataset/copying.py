@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from rosbags.interfaces import Nodetype
 
+from lk_dataset_ros.dataset.yaml_text import load_yaml
 from lk_dataset_ros.errors import DatasetError, MessageTypeError
 from lk_dataset_ros.message import codec_for
 
@@ -257,7 +258,7 @@ def latched_depth(qos: str) -> int:
 
 def _profiles(qos: str) -> list[dict[str, Any]]:
     try:
-        found = yaml.load(qos, getattr(yaml, 'CSafeLoader', yaml.SafeLoader))  # noqa: S506
+        found = load_yaml(qos)
     except (yaml.YAMLError, ValueError, RecursionError):
         return []
     return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []

@@ -75,7 +75,7 @@ def creating(kind: str, location: str, **options: Any) -> Iterator[Database]:
         raise BagExistsError(f'{target} exists; nothing is overwritten')
     if not target.name:
         raise DatasetError(f'{location!r} is not the name of a new dataset')
-    with _folder_beside(target) as folder:
+    with folder_beside(target) as folder:
         database = registry.make(kind, str(folder / target.name), **options)
         try:
             yield database
@@ -84,12 +84,18 @@ def creating(kind: str, location: str, **options: Any) -> Iterator[Database]:
                 database.close()
             raise
         database.close()
-        _put(_made(folder / target.name, kind), target)
+        put(_made(folder / target.name, kind), target)
 
 
 @contextlib.contextmanager
-def _folder_beside(target: Path) -> Iterator[Path]:
-    """Make a folder beside a path, and with it the folders above that are missing."""
+def folder_beside(target: Path) -> Iterator[Path]:
+    """Make a folder beside a path, and with it the folders above that are missing.
+
+    It goes away at the end of the block, and those above with it where nothing is in them.
+
+    Raises:
+        BagWriteError: If it cannot be made.
+    """
     above = reversed([target.parent, *target.parent.parents])
     made = [parent for parent in above if not parent.exists()]
     folder = None
@@ -122,8 +128,13 @@ def _made(path: Path, kind: str) -> Path:
     return path
 
 
-def _put(source: Path, target: Path) -> None:
-    """Move what was written to its place, over nothing."""
+def put(source: Path, target: Path) -> None:
+    """Move what was written to its place, over nothing.
+
+    Raises:
+        BagExistsError: If something has come to be there.
+        BagWriteError: If it cannot be moved.
+    """
     try:
         if source.is_dir():
             os.rename(source, target)  # noqa: PTH104 - replaces nothing but an empty folder

@@ -17,10 +17,10 @@ from lk_dataset_ros.experiment.environment import (
     own_domain,
     own_executable,
 )
-from lk_dataset_ros.experiment.process import GuardedProcess
+from lk_dataset_ros.process import GuardedProcess
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from lk_dataset_ros.experiment.specification import Arm, Specification
@@ -59,6 +59,8 @@ def run_arm(
     arm: Arm,
     directory: Path,
     on_progress: Callable[[int, int], None],
+    *,
+    environment: Mapping[str, str] | None = None,
 ) -> ArmRun:
     """Start an arm, feed it, record it, end it.
 
@@ -67,6 +69,7 @@ def run_arm(
         arm: The arm.
         directory: Folder of the run.
         on_progress: Called with the inputs sent so far and all that will be sent.
+        environment: Variables of its processes beside those of this one.
 
     Returns:
         The outcome; whatever the arm does is a result, never an exception.
@@ -74,7 +77,7 @@ def run_arm(
     logs = directory / 'logs'
     bag = directory / arm.name
     with own_domain() as domain:
-        env = child_environment(domain, logs)
+        env = child_environment(domain, logs, more=environment)
         job = _write_job(specification, arm, logs, bag)
         parameters = _write_parameters(
             logs / f'{arm.name}.runner.yaml', {'job': str(job.resolve())}

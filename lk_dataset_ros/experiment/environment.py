@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from lk_dataset_ros.errors import EnvironmentNotReadyError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 PACKAGE = 'lk_dataset_ros'
 #: The domains whose ports lie below the ephemeral ones on every platform; 0 is everybody's.
@@ -28,17 +28,6 @@ def find_executable(package: str, name: str) -> str | None:
         if prefix and path.is_file() and os.access(path, os.X_OK):
             return str(path)
     return None
-
-
-def has_type(type_name: str) -> bool:
-    """Tell whether a message type is installed in the sourced environment."""
-    package, kind, name = type_name.split('/')
-    return any(
-        (Path(prefix) / 'share' / package / kind / f'{name}.{suffix}').is_file()
-        for prefix in os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep)
-        for suffix in ('msg', 'idl')
-        if prefix
-    )
 
 
 def own_executable(name: str) -> list[str]:
@@ -80,10 +69,19 @@ def own_domain() -> Iterator[int]:
     raise EnvironmentNotReadyError('all ROS domains are taken by other runs on this machine')
 
 
-def child_environment(domain: int, log_directory: Path) -> dict[str, str]:
-    """Return the environment of a run's child processes."""
+def child_environment(
+    domain: int, log_directory: Path, *, more: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """Return the environment of a run's child processes.
+
+    Args:
+        domain: Their ROS domain.
+        log_directory: Where they log.
+        more: Variables beside those of this process (types that were built from the bag).
+    """
     return {
         **os.environ,
+        **(more or {}),
         'ROS_DOMAIN_ID': str(domain),
         'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
         'ROS_LOG_DIR': str(log_directory / 'ros'),

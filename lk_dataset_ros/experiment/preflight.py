@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -14,9 +15,20 @@ from lk_dataset_ros.errors import (
     EnvironmentNotReadyError,
     SpecificationError,
 )
-from lk_dataset_ros.experiment.environment import find_executable, has_type, own_executable
+from lk_dataset_ros.experiment.environment import find_executable, own_executable
+from lk_dataset_ros.interfaces import (
+    Installed,
+    State,
+    built_overlays,
+    needs_of,
+    newest,
+    variables_with,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lk_dataset_ros.dataset import Topic
     from lk_dataset_ros.experiment.specification import Arm, Specification
 
 #: How long importing a component may take, s.
@@ -31,11 +43,13 @@ class Inputs:
         types: Message type of each topic.
         counts: Number of messages of each topic.
         warnings: What is wrong with the bag although it can be read.
+        environment: Variables that let processes find types that were built from bags.
     """
 
     types: dict[str, str]
     counts: dict[str, int]
     warnings: list[str]
+    environment: dict[str, str]
 
 
 def check(specification: Specification) -> Inputs:
@@ -49,15 +63,13 @@ def check(specification: Specification) -> Inputs:
         SpecificationError: If an arm does not fit the inputs and outputs.
         EnvironmentNotReadyError: If no ROS 2 is sourced.
     """
-    inputs = _check_inputs(specification)
+    inputs, topics = _check_inputs(specification)
     for name in ('component', 'arm_runner'):
         own_executable(name)
-    for topic, kind in inputs.types.items():
-        if not has_type(kind):
-            raise EnvironmentNotReadyError(
-                f'{topic} cannot be played: its type {kind} is not installed in the sourced ROS 2'
-            )
-    descriptions = _describe([arm for arm in specification.arms if arm.component])
+    inputs.environment.update(_types_environment(specification, topics))
+    descriptions = _describe(
+        [arm for arm in specification.arms if arm.component], inputs.environment
+    )
     for arm in specification.arms:
         if arm.component:
             _check_component(specification, arm, descriptions[arm.name], inputs)
@@ -69,23 +81,46 @@ def check(specification: Specification) -> Inputs:
     return inputs
 
 
-def _check_inputs(specification: Specification) -> Inputs:
+def _types_environment(specification: Specification, topics: list[Topic]) -> dict[str, str]:
+    """Find the types of topics, among those that were built from bags too.
+
+    Whatever else was built is there as well: an arm may publish it.
+    """
+    installed = Installed()
+    needs = needs_of([(topic.name, topic.schema) for topic in topics], installed=installed)
+    for need in needs.types.values():
+        if need.topics and not need.is_usable:
+            remedy = (
+                f'; lk types {specification.bag} --build builds it'
+                if need.state == State.MISSING
+                else ''
+            )
+            raise EnvironmentNotReadyError(
+                f'{need.topics[0]} cannot be played: {need.reason}{remedy}'
+            )
+    chosen = newest([*needs.overlays, *built_overlays(installed)], installed)
+    return variables_with(chosen, os.environ) if chosen else {}
+
+
+def _check_inputs(specification: Specification) -> tuple[Inputs, list[Topic]]:
     dataset = Dataset.load(specification.bag)
     try:
         topics = [dataset.topic(topic) for topic in specification.topics]
         for topic in topics:
             if not topic.count:
                 raise SpecificationError(f'{specification.bag} has no message of {topic.name}')
-        return Inputs(
+        inputs = Inputs(
             {topic.name: topic.schema.name for topic in topics},
             {topic.name: topic.count for topic in topics},
             dataset.warnings,
+            {},
         )
+        return inputs, topics
     finally:
         dataset.close()
 
 
-def _describe(arms: list[Arm]) -> dict[str, dict[str, Any]]:
+def _describe(arms: list[Arm], environment: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     """Ask each component, in a process of its own, all at the same time."""
     processes = {}
     for arm in arms:
@@ -102,6 +137,7 @@ def _describe(arms: list[Arm]) -> dict[str, dict[str, Any]]:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            env={**os.environ, **environment},
         )
     try:
         return {arm.name: _answer(arm, processes[arm.name]) for arm in arms}

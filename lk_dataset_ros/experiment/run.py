@@ -63,6 +63,7 @@ def run_experiment(
             arm,
             directory,
             lambda sent, total, name=arm.name: progress.arm_advances(name, sent, total),  # type: ignore[misc]
+            environment=inputs.environment,
         )
         progress.arm_ends(run)
         runs.append(run)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from rosbags.interfaces import Msgdef
 
-    from lk_dataset_ros.message.definitions.definition import TypeDefinition
+    from lk_dataset_ros.message.definitions.definition import RawType, TypeDefinition
 
 #: A longer definition is refused.
 MAX_TEXT: Final = 2**19
@@ -216,22 +216,29 @@ _UNREADABLE = (
 )
 
 
-def _parse(schema: Schema) -> dict[str, TypeDefinition]:
+def raw_types(schema: Schema) -> list[RawType]:
+    """Read a definition and those nested in it, as their text says them.
+
+    Raises:
+        MessageTypeError: If it is too long, or not a definition.
+    """
     if len(schema.text) > MAX_TEXT:
         raise MessageTypeError(
             f'the definition of {schema.name} has {len(schema.text)} characters; '
             f'at most {MAX_TEXT} are read'
         )
     if schema.encoding == ROS2MSG:
-        raw = read_msg(schema.text, schema.name)
-    elif schema.encoding == ROS2IDL:
-        raw = read_idl(schema.text, schema.name)
-    else:
-        raise MessageTypeError(
-            f'schema encoding {schema.encoding!r} of {schema.name} is not known; '
-            f'{ROS2MSG} and {ROS2IDL} are'
-        )
-    return resolved(raw, schema.name)
+        return read_msg(schema.text, schema.name)
+    if schema.encoding == ROS2IDL:
+        return read_idl(schema.text, schema.name)
+    raise MessageTypeError(
+        f'schema encoding {schema.encoding!r} of {schema.name} is not known; '
+        f'{ROS2MSG} and {ROS2IDL} are'
+    )
+
+
+def _parse(schema: Schema) -> dict[str, TypeDefinition]:
+    return resolved(raw_types(schema), schema.name)
 
 
 @lru_cache(maxsize=512)

@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -50,9 +51,25 @@ class _Stop:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._request)
 
+    def ignore_more(self) -> None:
+        """Let no second ctrl-C end what has been asked to end, and is ending."""
+        if self.requested:
+            # While the interpreter ends, handlers written in Python are gone; this one stays.
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, signal.SIG_IGN)
+
     def _request(self, number: int, frame: FrameType | None) -> None:
         del number, frame
         self.requested = True
+        _asked.set()
+
+
+_asked = threading.Event()
+
+
+def is_stopping() -> bool:
+    """Tell whether SIGINT or SIGTERM has come: for what blocks, or runs on another thread."""
+    return _asked.is_set()
 
 
 def run_node(name: str, make: Callable[[Node], Activity], argv: list[str] | None = None) -> int:
@@ -87,6 +104,7 @@ def run_node(name: str, make: Callable[[Node], Activity], argv: list[str] | None
         traceback.print_exc()
         return 1
     finally:
+        stop.ignore_more()
         _end(activity, node)
 
 

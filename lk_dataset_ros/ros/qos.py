@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import yaml
+from rclpy.duration import Duration
 from rclpy.qos import (
     DurabilityPolicy,
     HistoryPolicy,
+    LivelinessPolicy,
     QoSProfile,
     ReliabilityPolicy,
 )
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 #: How many messages a reader of ours keeps for a Python that is busy. A publisher's depth is not
 #: visible over DDS, and a depth of 10 loses bursts that any recorder has to survive.
 DEEP = 2000
+#: From here on a duration means "for ever": middlewares write 2147483647 or 9223372036 s.
+_FOR_EVER_S = 2**31 - 1
 
 
 def profile_of_port(port: Port) -> QoSProfile:
@@ -55,12 +59,20 @@ def profile_for_offers(offers: Sequence[QoSProfile], depth: int = DEEP) -> QoSPr
 
 
 def profile_for_playback(
-    offers_yaml: str, depth: int = DEEP, *, latched: bool = False
+    offers_yaml: str, depth: int = DEEP, *, latched: bool = False, keeps: int = 0
 ) -> QoSProfile:
     """Return the profile under which recorded messages are published.
 
     Reliable, which satisfies every subscriber; transient local where every recorded publisher
-    was, or where a subscriber asks for it (`latched`).
+    was, or where a subscriber asks for it (`latched`). Deadline and liveliness are those of the
+    recorded publishers where all had the same: a subscriber may demand them. Their lifespan is
+    left out, since a message that expires before it is acknowledged is lost.
+
+    Args:
+        offers_yaml: The recorded profiles, as the bag has them.
+        depth: Messages kept for subscribers that have not acknowledged them.
+        latched: Transient local, whatever was recorded.
+        keeps: Messages that a late subscriber gets where it is transient local; 0 is `depth`.
     """
     offers = _load(offers_yaml)
     latched = latched or (
@@ -71,12 +83,37 @@ def profile_for_playback(
             for each in offers
         )
     )
+    liveliness = _common(offers, 'liveliness')
     return QoSProfile(
         history=HistoryPolicy.KEEP_LAST,
-        depth=depth,
+        depth=keeps if latched and keeps else depth,
         reliability=ReliabilityPolicy.RELIABLE,
         durability=DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE,
+        deadline=_common_duration(offers, 'deadline'),
+        liveliness=(
+            LivelinessPolicy.MANUAL_BY_TOPIC
+            if liveliness in ('manual_by_topic', int(LivelinessPolicy.MANUAL_BY_TOPIC))
+            else LivelinessPolicy.AUTOMATIC
+        ),
+        liveliness_lease_duration=_common_duration(offers, 'liveliness_lease_duration'),
     )
+
+
+def _common(offers: Sequence[dict[str, Any]], name: str) -> Any:
+    """Return what all offers have in common under a name, or None."""
+    found = [each.get(name) for each in offers]
+    return found[0] if found and all(each == found[0] for each in found) else None
+
+
+def _common_duration(offers: Sequence[dict[str, Any]], name: str) -> Duration:
+    """Return a duration that all offers have in common; 0, which is ROS 2's default, otherwise."""
+    found = _common(offers, name)
+    if not isinstance(found, dict):
+        return Duration()
+    parts = (found.get('sec', 0), found.get('nsec', 0))
+    if not all(isinstance(each, int) and 0 <= each < _FOR_EVER_S for each in parts):
+        return Duration()
+    return Duration(seconds=parts[0], nanoseconds=parts[1])
 
 
 def offers_to_yaml(offers: Sequence[QoSProfile]) -> str:

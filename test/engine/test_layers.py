@@ -11,15 +11,17 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[2] / 'lk_dataset_ros'
 RANKS = {
     'errors': 0,
+    'process': 0,
     'message': 1,
     'component': 2,
     'dataset': 3,
-    'comparison': 4,
-    'experiment': 5,
-    'compile': 6,
-    'testing': 6,
-    'ros': 7,
-    'cli': 7,
+    'interfaces': 4,
+    'comparison': 5,
+    'experiment': 6,
+    'compile': 7,
+    'testing': 7,
+    'ros': 8,
+    'cli': 8,
 }
 OF_ROS = ('rclpy', 'ament_index_python', 'rosidl_runtime_py', 'launch', 'launch_ros', 'ros2cli')
 DOOR = Path('dataset/dataset.py')

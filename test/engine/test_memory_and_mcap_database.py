@@ -187,7 +187,7 @@ def test_metadata_is_that_of_ros2_bag(kit: Any) -> None:
     with (path / 'bag_0.mcap').open('rb') as file:
         reader = make_reader(file)
         assert reader.get_header().profile == 'ros2'
-        (record,) = list(reader.iter_metadata())
+        (record,) = [each for each in reader.iter_metadata() if each.name != 'lk_bag']
     # `ros2 bag play` of Jazzy refuses the copy in the file if it has the outer key.
     inner = yaml.safe_load(record.metadata['serialized_metadata'])
     assert (record.name, {'rosbag2_bagfile_information': inner}) == (

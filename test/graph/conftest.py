@@ -20,7 +20,9 @@ def graph(tmp_path: Path) -> Iterator[Graph]:
     """Hold a domain; afterwards make sure that no process is left."""
     mark = uuid.uuid4().hex
     with own_domain() as domain:
-        env = {**child_environment(domain, tmp_path / 'logs'), MARK: mark}
+        # Types that the user has built must not decide how a test ends.
+        more = {MARK: mark, 'XDG_CACHE_HOME': str(tmp_path / 'cache')}
+        env = child_environment(domain, tmp_path / 'logs', more=more)
         graph = Graph(env, tmp_path)
         try:
             yield graph

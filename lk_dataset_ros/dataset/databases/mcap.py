@@ -6,20 +6,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from lk_dataset_ros.dataset.database import Database
-from lk_dataset_ros.dataset.databases.mcap_files.writer import (
+from lk_dataset_ros.dataset.databases.mcap_files.laying import PREFIX
+from lk_dataset_ros.dataset.databases.mcap_files.packing import (
     COMPRESSIONS,
-    PREFIX,
+    LEVELS,
     Compression,
+    Level,
 )
 from lk_dataset_ros.dataset.databases.rosbag2 import metadata
 from lk_dataset_ros.dataset.databases.rosbag2.bag_file import MAGICS
+from lk_dataset_ros.dataset.databases.rosbag2.file_writer import WriterOptions
+from lk_dataset_ros.dataset.databases.rosbag2.own_record import OWN_RECORD
 from lk_dataset_ros.dataset.databases.rosbag2.reader import BagReader
 from lk_dataset_ros.dataset.databases.rosbag2.writer import FOREVER_NS, BagWriter
 from lk_dataset_ros.dataset.records import Heads, SerializedMessage, Topic
 from lk_dataset_ros.errors import DatasetError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from os import PathLike
 
     import numpy as np
@@ -40,7 +44,12 @@ class McapDatabase(Database):
         mode: `r` reads, `w` writes a new bag; by default what is there is read, and what is not
             is written.
         compression: Of the chunks, when writing.
+        compression_level: How hard it tries, from `fastest` to `slowest`.
         chunk_size: Bytes after which a chunk is handed to the file, when writing.
+        checksums: Whether chunks get one, when writing; damage goes unnoticed without.
+        sync: Let `flush`, `split` and `close` wait until all is on the disk itself.
+        custom_data: Names and values that are kept in `metadata.yaml`.
+        max_files: Of the files that `split` makes keep the last n; 0 keeps all.
         types: For reading a bag without definitions inside (sqlite3 before ROS 2 Iron) whose
             types are not ROS 2's own: `.msg` or `.idl` files, or folders that are searched for
             them, such as a workspace's `src`.
@@ -86,19 +95,24 @@ class McapDatabase(Database):
         mode: Literal['r', 'w'] | None = None,
         *,
         compression: Compression = 'zstd',
+        compression_level: Level = 'default',
         chunk_size: int = 1024 * 1024,
+        checksums: bool = True,
+        sync: bool = False,
+        custom_data: Mapping[str, str] | None = None,
+        max_files: int = 0,
         types: Sequence[str | PathLike[str]] = (),
     ) -> None:
         self.path = Path(path)
         self._types = (types,) if isinstance(types, (str, Path)) else tuple(types)
+        self._unwritten = 0
         self._reader: BagReader | None = None
         self._writer: BagWriter | None = None
-        if compression not in COMPRESSIONS:
-            raise DatasetError(
-                f'compression is {compression!r}; {", ".join(COMPRESSIONS)} are possible'
-            )
-        if isinstance(chunk_size, bool) or not isinstance(chunk_size, int) or chunk_size < 1:
-            raise DatasetError(f'chunk_size is {chunk_size!r}; give bytes, 1 or more')
+        _check_choice('compression', compression, COMPRESSIONS)
+        _check_choice('compression_level', compression_level, LEVELS)
+        _check_number('chunk_size', chunk_size, 1, 'bytes')
+        _check_number('max_files', max_files, 0, 'a number of files')
+        kept = _checked_texts('custom_data', custom_data or {})
         if mode not in (None, 'r', 'w'):
             raise DatasetError(f'mode is {mode!r}; r reads and w writes a new bag')
         if mode is None:
@@ -106,7 +120,10 @@ class McapDatabase(Database):
         if mode == 'r':
             self._reader = BagReader(self.path, self._types)
         else:
-            self._writer = BagWriter(self.path, compression, chunk_size)
+            options = WriterOptions(
+                compression, compression_level, chunk_size, checksums, sync, kept, max_files
+            )
+            self._writer = BagWriter(self.path, options)
 
     @property
     def name(self) -> str:
@@ -136,9 +153,7 @@ class McapDatabase(Database):
 
     def declare(self, key: str, schema: Schema, qos: str = '') -> None:
         """Announce a key and its type."""
-        self.check_writable()
-        assert self._writer is not None
-        self._writer.declare(key, schema, qos)
+        self._write().declare(key, schema, qos)
 
     def write_serialized(
         self,
@@ -149,10 +164,8 @@ class McapDatabase(Database):
         sequence: int = 0,
     ) -> None:
         """Store a serialized message of a declared key."""
-        self.check_writable()
-        assert self._writer is not None
         sent_ns = log_time_ns if publish_time_ns is None else publish_time_ns
-        self._writer.write(SerializedMessage(key, cdr, log_time_ns, sent_ns, sequence))
+        self._write().write(SerializedMessage(key, cdr, log_time_ns, sent_ns, sequence))
 
     def write_batch(
         self,
@@ -160,17 +173,78 @@ class McapDatabase(Database):
         batch: Batch,
         log_time_ns: NDArray[np.int64],
         publish_time_ns: NDArray[np.int64],
-        sequence: NDArray[np.uint32],
+        sequence: NDArray[np.integer[Any]],
     ) -> None:
-        """Store many serialized messages of a declared key."""
-        self.check_writable()
-        assert self._writer is not None
-        self._writer.write_batch(key, batch, log_time_ns, publish_time_ns, sequence)
+        """Store many serialized messages of a declared key.
 
-    def flush(self) -> None:
-        """Complete the chunk in progress and hand everything written so far to the system."""
+        They wait in the chunk in progress with those of other keys, until it is full or flushed.
+        The `batch_prefix` bytes before each are written to; the buffer is free afterwards.
+        """
+        self._write().write_batch(key, batch, log_time_ns, publish_time_ns, sequence)
+
+    def flush(self, *, sync: bool | None = None) -> None:
+        """Complete the chunk in progress and hand everything written so far to the system.
+
+        Args:
+            sync: Wait until it is on the disk itself; as the database was made if left out.
+        """
         if self._writer is not None:
-            self._writer.flush()
+            self._writer.flush(sync=sync)
+
+    def split(self) -> str:
+        """Finish the file and begin the next one, in which all topics are declared again.
+
+        With `max_files` the oldest files are removed.
+
+        Returns:
+            The name of the new file.
+
+        Raises:
+            BagWriteError: If the file cannot be finished, or none can be made.
+        """
+        return self._write().split()
+
+    @property
+    def file_name(self) -> str:
+        """Name of the file that is written now."""
+        return self._write().file_name
+
+    @property
+    def file_bytes(self) -> int:
+        """Bytes of the file that is written now, the chunk in progress included."""
+        return self._write().file_bytes
+
+    @property
+    def file_span_ns(self) -> tuple[int, int] | None:
+        """First and last log time in the file that is written now, None without messages."""
+        return self._write().file_span_ns
+
+    @property
+    def unwritten(self) -> int:
+        """Messages that were given and are not in the bag, since the disk was full."""
+        return self._unwritten if self._writer is None else self._writer.unwritten
+
+    def add_metadata(self, name: str, data: Mapping[str, str]) -> None:
+        """Add an MCAP metadata record to the file that is written now.
+
+        Args:
+            name: Of the record; `rosbag2` is the bag's own.
+            data: Names and values.
+        """
+        if not isinstance(name, str) or not name or name in ('rosbag2', OWN_RECORD):
+            raise DatasetError(f'a metadata record cannot be named {name!r}')
+        self._write().add_metadata(name, _checked_texts(f'metadata {name}', data))
+
+    def metadata(self) -> list[tuple[str, dict[str, str]]]:
+        """Return name and content of the MCAP metadata records of all files, in order."""
+        self.check_readable()
+        return self._read().metadata()
+
+    @property
+    def custom_data(self) -> dict[str, str]:
+        """Names and values that are kept in `metadata.yaml`."""
+        self.check_readable()
+        return self._read().custom_data
 
     def iterate_serialized(
         self,
@@ -216,10 +290,18 @@ class McapDatabase(Database):
         """Finish the bag: last chunk, summary, `metadata.yaml`."""
         if self._writer is not None:
             writer, self._writer = self._writer, None
-            writer.close()
+            try:
+                writer.close()
+            finally:
+                self._unwritten = writer.unwritten
         if self._reader is not None:
             reader, self._reader = self._reader, None
             reader.close()
+
+    def _write(self) -> BagWriter:
+        self.check_writable()
+        assert self._writer is not None
+        return self._writer
 
     def _read(self) -> BagReader:
         if self._reader is None:
@@ -229,3 +311,24 @@ class McapDatabase(Database):
 
 def _has_bag_suffix(name: str) -> bool:
     return name.endswith(metadata.SUFFIXES)
+
+
+def _check_choice(name: str, value: Any, choices: Sequence[str]) -> None:
+    if value not in choices:
+        raise DatasetError(f'{name} is {value!r}; {", ".join(choices)} are possible')
+
+
+def _check_number(name: str, value: Any, least: int, what: str) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise DatasetError(f'{name} is {value!r}; give {what}, {least} or more')
+
+
+def _checked_texts(name: str, data: Mapping[str, str]) -> dict[str, str]:
+    try:
+        found = dict(data)
+    except (TypeError, ValueError) as error:
+        raise DatasetError(f'{name} is {data!r}; give names and values') from error
+    for key, value in found.items():
+        if not isinstance(key, str) or not isinstance(value, str):
+            raise DatasetError(f'{name}: {key!r} is {value!r}; names and values are texts')
+    return found

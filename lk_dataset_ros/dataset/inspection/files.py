@@ -10,6 +10,8 @@ from typing import IO, TYPE_CHECKING, Any
 
 import yaml
 
+from lk_dataset_ros.dataset.yaml_text import load_yaml
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -80,8 +82,7 @@ def _text_of(path: Path) -> str:
 def _yaml_of(text: str) -> dict[str, Any]:
     """Parse the metadata of a bag, with or without its outer key."""
     try:
-        # The parser in C, where there is one, is ten times as fast.
-        content = yaml.load(text, getattr(yaml, 'CSafeLoader', yaml.SafeLoader))  # noqa: S506
+        content = load_yaml(text)
     except (yaml.YAMLError, ValueError, RecursionError):
         return {}
     content = content if isinstance(content, dict) else {}

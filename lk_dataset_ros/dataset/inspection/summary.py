@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lk_dataset_ros.dataset.databases.mcap import McapDatabase
 from lk_dataset_ros.dataset.inspection.files import StoredFiles, stored_files
+from lk_dataset_ros.dataset.inspection.losses import TopicLosses, recorded_losses
 from lk_dataset_ros.dataset.inspection.ranges import (
     FieldRange,
     LeftOut,
@@ -85,6 +87,7 @@ class Summary:
         topics: Without service events.
         services: Services whose events were recorded.
         warnings: What a reader should know, such as a cut file.
+        losses: What the recorder counted, by topic; None if it left no record.
     """
 
     location: str
@@ -97,6 +100,7 @@ class Summary:
     topics: tuple[TopicSummary, ...]
     services: tuple[ServiceSummary, ...]
     warnings: tuple[str, ...]
+    losses: tuple[TopicLosses, ...] | None = None
 
     @property
     def duration_ns(self) -> int:
@@ -169,6 +173,7 @@ def summarize(dataset: Dataset, location: str | os.PathLike[str] = '') -> Summar
         tuple(topics),
         tuple(services),
         tuple(dataset.warnings),
+        recorded_losses(source.metadata()) if isinstance(source, McapDatabase) else None,
     )
 
 

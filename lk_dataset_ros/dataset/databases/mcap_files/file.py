@@ -21,6 +21,7 @@ from lk_dataset_ros.dataset.databases.mcap_files.records import (
     McapMessage,
     McapSchema,
     parse_message,
+    read_metadata,
 )
 from lk_dataset_ros.dataset.databases.mcap_files.scan import Scan
 from lk_dataset_ros.dataset.databases.mcap_files.topic import TopicReader
@@ -104,6 +105,11 @@ class McapFile:
         if self._index.start_time is None or self._index.end_time is None:
             return None
         return self._index.start_time, self._index.end_time
+
+    def metadata(self) -> list[tuple[str, dict[str, str]]]:
+        """Return name and content of the metadata records that can be read."""
+        found = (read_metadata(self._data, at) for at in self._index.metadata)
+        return [each for each in found if each is not None]
 
     def close(self) -> None:
         """Close the file."""

@@ -70,6 +70,7 @@ class Index:
         counts: Number of messages by channel id.
         chunks: Its chunks.
         loose: Offset and length of message records that stand outside of chunks.
+        metadata: Where metadata records start.
         start_time: First log time, None without messages.
         end_time: Last log time.
     """
@@ -79,6 +80,7 @@ class Index:
     counts: dict[int, int] = field(default_factory=dict)
     chunks: list[ChunkRef] = field(default_factory=list)
     loose: list[tuple[int, int]] = field(default_factory=list)
+    metadata: list[int] = field(default_factory=list)
     start_time: int | None = None
     end_time: int | None = None
 
@@ -93,7 +95,7 @@ def read_summary(data: mmap.mmap) -> Index | None:
     """Index a file by its summary; None if it has none that can be believed."""
     if data[-len(MAGIC) :] != MAGIC or len(data) < 2 * len(MAGIC):
         return None
-    if not _is_summary_intact(data):
+    if not is_summary_intact(data):
         return None
     try:
         data.seek(0)
@@ -130,6 +132,7 @@ def read_summary(data: mmap.mmap) -> Index | None:
             )
             for each in summary.chunk_indexes
         ],
+        metadata=[each.offset for each in summary.metadata_indexes],
     )
     if statistics.message_count:
         index.start_time = statistics.message_start_time
@@ -160,7 +163,7 @@ def _is_plausible(summary: Summary) -> bool:
     )
 
 
-def _is_summary_intact(data: mmap.mmap) -> bool:
+def is_summary_intact(data: mmap.mmap) -> bool:
     """Check footer and summary CRC: one flipped bit there would lose messages silently."""
     at = len(data) - len(MAGIC) - RECORD.size - 20
     if at < len(MAGIC):

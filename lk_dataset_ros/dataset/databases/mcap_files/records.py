@@ -81,6 +81,49 @@ def read_text(data: Any, at: int) -> tuple[str, int]:
     return blob.decode(), end
 
 
+def read_map(data: Any, at: int) -> tuple[dict[str, str], int]:
+    """Return names and values with their size before them, and where they end."""
+    entries, end = read_blob(data, at)
+    found: dict[str, str] = {}
+    place = 0
+    while place < len(entries):
+        name, place = read_text(entries, place)
+        found[name], place = read_text(entries, place)
+    return found, end
+
+
+def read_schema(body: Any) -> tuple[int, McapSchema]:
+    """Return id and content of a schema record."""
+    (key,) = struct.unpack_from('<H', body)
+    name, at = read_text(body, 2)
+    encoding, at = read_text(body, at)
+    data, _ = read_blob(body, at)
+    return key, McapSchema(name, encoding, data)
+
+
+def read_channel(body: Any) -> tuple[int, McapChannel]:
+    """Return id and content of a channel record."""
+    key, schema_id = struct.unpack_from('<HH', body)
+    topic, at = read_text(body, 4)
+    encoding, at = read_text(body, at)
+    metadata, _ = read_map(body, at)
+    return key, McapChannel(topic, schema_id, encoding, metadata)
+
+
+def read_metadata(data: Any, at: int) -> tuple[str, dict[str, str]] | None:
+    """Return name and content of the metadata record at a place; None if there is none."""
+    try:
+        opcode, length = RECORD.unpack_from(data, at)
+        start = at + RECORD.size
+        if opcode != METADATA or start + length > len(data):
+            return None
+        body = data[start : start + length]
+        name, place = read_text(body, 0)
+        return name, read_map(body, place)[0]
+    except (struct.error, UnicodeDecodeError, IndexError, OverflowError):
+        return None
+
+
 def _decompress_zstd(packed: Buffer, size: int) -> bytes:
     pieces: list[bytes] = []
     total = 0

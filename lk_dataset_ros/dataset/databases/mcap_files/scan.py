@@ -3,17 +3,10 @@
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from lk_dataset_ros.dataset.databases.mcap_files.batches import (
-    index_offsets,
-    message_index_at,
-    messages_at,
-)
-from lk_dataset_ros.dataset.databases.mcap_files.chunks import records_of
 from lk_dataset_ros.dataset.databases.mcap_files.index import ChunkRef, Index
+from lk_dataset_ros.dataset.databases.mcap_files.indexed import Indexed, indexed
 from lk_dataset_ros.dataset.databases.mcap_files.records import (
     ATTACHMENT,
     CHANNEL,
@@ -23,23 +16,19 @@ from lk_dataset_ros.dataset.databases.mcap_files.records import (
     HEADER,
     MAGIC,
     MESSAGE,
-    MESSAGE_HEAD,
     MESSAGE_INDEX,
     METADATA,
     RECORD,
     SCHEMA,
     Buffer,
-    McapChannel,
-    McapSchema,
     parse_message,
-    read_blob,
-    read_text,
+    read_channel,
+    read_schema,
 )
 from lk_dataset_ros.errors import BagFormatError
 
 if TYPE_CHECKING:
-    from lk_dataset_ros.dataset.databases.mcap_files.batches import Found
-    from lk_dataset_ros.dataset.databases.mcap_files.chunks import Chunk, ChunkReader
+    from lk_dataset_ros.dataset.databases.mcap_files.chunks import ChunkReader
 
 #: Of a message index: channel and bytes of its entries.
 _INDEX_BODY = struct.Struct('<HI')
@@ -62,8 +51,6 @@ class Scan:
         self.warning = ''
         #: First and last time in the chunk that is scanned.
         self._span: tuple[int, int] | None = None
-        #: Where its message indexes end.
-        self._indexes_end = 0
         self._reader = reader
         self._data = reader.file
         position, size = len(MAGIC), len(self._data)
@@ -140,86 +127,39 @@ class Scan:
             return
         data = self._reader.unpack(chunk)
         self._span = None
-        indexes = None if chunk.is_cut else self._indexed(chunk, data, end)
-        if indexes is None:
+        found = None if chunk.is_cut else indexed(self._data, data, end)
+        if found is not None:
+            self._take(found, offset)
+        else:
             for opcode, start, length in self._reader.records_in(chunk, data):
                 if opcode == MESSAGE:
-                    found = parse_message(data, start, length, (offset, start), self._reader.path)
-                    self._note(found.channel_id, 1, found.log_time, found.log_time)
+                    one = parse_message(data, start, length, (offset, start), self._reader.path)
+                    self._note(one.channel_id, 1, one.log_time, one.log_time)
                 else:
                     self._definition(opcode, data[start : start + length], offset)
         # The times in the chunk's head are under no checksum.
         first, last = self._span or (chunk.start_ns, chunk.stop_ns)
-        indexes_end = self._indexes_end
-        self.index.chunks.append(ChunkRef(first, last, offset, indexes, indexes_end))
+        places, indexes_end = (None, 0) if found is None else (found.places, found.end)
+        self.index.chunks.append(ChunkRef(first, last, offset, places, indexes_end))
 
-    def _indexed(self, chunk: Chunk, data: Buffer, position: int) -> dict[int, int] | None:
-        """Take the messages from the indexes behind a chunk, if these list all there are."""
-        places: dict[int, int] = {}
-        found: dict[int, Found] = {}
-        buffer = np.frombuffer(data, np.uint8)
-        while (listed := message_index_at(self._data, position)) is not None:
-            channel, end = listed
-            offsets = index_offsets(self._data, position, channel)
-            if offsets is None or channel in places:
-                return None
-            messages = messages_at(buffer, offsets, np.full(len(offsets), len(data)), channel)
-            if messages is None:
-                return None
-            places[channel], found[channel] = position, messages
-            self._indexes_end = position = end
-        if not self._covered(list(found.values()), data, chunk.offset):
-            return None
-        for channel, each in found.items():
+    def _take(self, found: Indexed, offset: int) -> None:
+        for opcode, body in found.definitions:
+            self._definition(opcode, body, offset)
+        for channel, each in found.messages.items():
             if len(each.log_time):
                 first, last = int(each.log_time.min()), int(each.log_time.max())
                 self._note(channel, len(each.log_time), first, last)
-        return places
-
-    def _covered(self, found: list[Found], data: Buffer, offset: int) -> bool:
-        """Read what stands between the listed messages; tell whether no message is there."""
-        head = RECORD.size + MESSAGE_HEAD.size
-        none = np.empty(0, np.int64)
-        starts = np.concatenate([none, *(each.start - head for each in found)])
-        ends = np.concatenate([none, *(each.start + each.length for each in found)])
-        order = np.argsort(starts, kind='stable')
-        starts = np.append(starts[order], len(data))
-        ends = np.concatenate([[0], ends[order]])
-        if (ends > starts).any():
-            return False
-        definitions: list[tuple[int, Any]] = []
-        for gap in np.flatnonzero(starts > ends).tolist():
-            position, stop = int(ends[gap]), int(starts[gap])
-            for opcode, start, length in records_of(data, position, stop):
-                if opcode == MESSAGE:
-                    return False
-                definitions.append((opcode, data[start : start + length]))
-                position = start + length
-            if position != stop:
-                return False
-        for opcode, body in definitions:
-            self._definition(opcode, body, offset)
-        return True
 
     def _definition(self, opcode: int, body: Buffer, offset: int) -> None:
         try:
-            if opcode == SCHEMA:
-                key, at = struct.unpack_from('<H', body)[0], 2
-                name, at = read_text(body, at)
-                encoding, at = read_text(body, at)
-                data, at = read_blob(body, at)
-                self.index.schemas[key] = McapSchema(name, encoding, data)
+            if opcode == METADATA:
+                self.index.metadata.append(offset)
+            elif opcode == SCHEMA:
+                key, schema = read_schema(body)
+                self.index.schemas[key] = schema
             elif opcode == CHANNEL:
-                key, schema_id = struct.unpack_from('<HH', body)
-                topic, at = read_text(body, 4)
-                encoding, at = read_text(body, at)
-                entries, at = read_blob(body, at)
-                metadata: dict[str, str] = {}
-                place = 0
-                while place < len(entries):
-                    name, place = read_text(entries, place)
-                    metadata[name], place = read_text(entries, place)
-                self.index.channels[key] = McapChannel(topic, schema_id, encoding, metadata)
+                key, channel = read_channel(body)
+                self.index.channels[key] = channel
                 self.index.counts.setdefault(key, 0)
         except (struct.error, UnicodeDecodeError, IndexError) as error:
             raise BagFormatError(

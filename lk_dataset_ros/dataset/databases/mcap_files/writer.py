@@ -1,81 +1,63 @@
 """Write an MCAP file: message by message, or very many messages at once.
 
 The bytes are those that the `mcap` library writes (whose records are used for all but messages);
-its writer takes one message at a time, and most of its time goes into that.
+its writer takes one message at a time, and most of its time goes into that. Only large messages
+differ: they end a chunk that is half full.
 """
 
 from __future__ import annotations
 
-import os
 import struct
 from array import array
-from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import IO, TYPE_CHECKING, Any, Final, Literal
+from typing import IO, TYPE_CHECKING, Any, Final
 
-import lz4.frame
 import numpy as np
-import zstandard
-from mcap.data_stream import RecordBuilder
-from mcap.opcode import Opcode
-from mcap.records import (
-    Channel,
-    ChunkIndex,
-    DataEnd,
-    Footer,
-    Header,
-    Metadata,
-    MetadataIndex,
-    Schema,
-    Statistics,
-    SummaryOffset,
-)
+from mcap.records import Channel, Header, Metadata, MetadataIndex, Schema
 
 from lk_dataset_ros.dataset.databases.mcap_files.checksum import crc32
+from lk_dataset_ros.dataset.databases.mcap_files.chunk_record import ENTRY_SIZE, chunk_record
+from lk_dataset_ros.dataset.databases.mcap_files.laying import PREFIX, laid
+from lk_dataset_ros.dataset.databases.mcap_files.output import Output
+from lk_dataset_ros.dataset.databases.mcap_files.packing import (
+    Chunk,
+    ChunkPacker,
+    Compression,
+    Level,
+)
 from lk_dataset_ros.dataset.databases.mcap_files.records import (
-    CHUNK,
     MAGIC,
     MESSAGE,
-    MESSAGE_INDEX,
-    RECORD,
 )
-from lk_dataset_ros.message import windows_of
+from lk_dataset_ros.dataset.databases.mcap_files.summary import Summary, record_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from lk_dataset_ros.message import Batch
 
-Compression = Literal['none', 'lz4', 'zstd']
-#: Bytes that `add_messages` needs in front of each message.
-PREFIX: Final = 31
-_THREADS: Final = min(4, os.cpu_count() or 1)
-_HEAD = struct.Struct('<BQHIQQ')
-_HEADS = np.dtype(
-    {
-        'names': ['opcode', 'length', 'channel', 'sequence', 'log_time', 'publish_time'],
-        'formats': ['u1', '<u8', '<u2', '<u4', '<u8', '<u8'],
-        'offsets': [0, 1, 9, 11, 15, 23],
-        'itemsize': PREFIX,
-    }
-)
-#: What the file calls each compression, and what does it.
-COMPRESSIONS: dict[str, tuple[str, Callable[[Any], Any]]] = {
-    'none': ('', lambda data: data),
-    'lz4': ('lz4', lz4.frame.compress),
-    'zstd': ('zstd', zstandard.compress),
-}
+__all__ = ['PREFIX', 'Compression', 'Level', 'McapWriter']
+
+_HEAD: Final = struct.Struct('<BQHIQQ')
+#: Batches up to this many messages are taken message by message.
+_FEW: Final = 12
+#: A message of this size is not copied, where it makes the chunk in progress at least half full.
+_LARGE: Final = 32 * 1024
 
 
 class McapWriter:
     """Writes an MCAP file with chunks, indexes, checksums and a summary.
 
+    A chunk is written whole or not at all: after an error (a full disk) the file ends behind the
+    last whole chunk, and `finish` still makes a good file of it.
+
     Args:
-        output: Where to.
+        output: Where to; it has to be possible to cut it, or an error leaves a part of a chunk.
         compression: Of the chunks.
+        level: How hard compression tries.
         chunk_size: Bytes after which a chunk is complete.
+        checksums: Whether the chunks have some.
     """
 
     def __init__(
@@ -83,47 +65,56 @@ class McapWriter:
         output: IO[bytes],
         *,
         compression: Compression = 'zstd',
+        level: Level = 'default',
         chunk_size: int = 1024 * 1024,
+        checksums: bool = True,
     ) -> None:
-        self._output = output
-        self._position = 0
-        self._name, self._compress = COMPRESSIONS[compression]
+        self._output = Output(output)
+        self._packer = ChunkPacker(compression, level)
         self._chunk_size = chunk_size
-        self._schemas: list[Schema] = []
-        self._channels: list[Channel] = []
-        self._chunk_indexes: list[ChunkIndex] = []
-        self._metadata_indexes: list[MetadataIndex] = []
-        self._counts: dict[int, int] = {}
-        self._start_ns: int | None = None
-        self._end_ns = 0
-        #: Chunks that are being compressed: size, span of time and message indexes.
-        self._running: deque[
-            tuple[Future[tuple[Any, int]], int, tuple[int, int], dict[int, bytes]]
-        ] = deque()
-        self._threads: ThreadPoolExecutor | None = None
+        self._checksums = checksums
+        self._summary = Summary()
+        self._metadata: list[tuple[str, dict[str, str]]] = []
+        self._data_end: int | None = None
         #: The chunk in progress: its records, and time and offset of its messages by channel.
         self._chunk = bytearray()
         self._listed: dict[int, array[int]] = {}
-        self._chunk_start_ns = self._chunk_end_ns = 0
+        self._first_ns = self._last_ns = 0
+
+    @property
+    def size(self) -> int:
+        """Bytes so far, those not yet written and not yet compressed included."""
+        return self._output.position + self._packer.waiting_bytes + len(self._chunk)
+
+    @property
+    def written(self) -> dict[int, int]:
+        """Messages by channel, those that are in the file."""
+        return dict(self._summary.counts)
+
+    @property
+    def span_ns(self) -> tuple[int, int] | None:
+        """First and last log time in the file, None without messages."""
+        start_ns = self._summary.start_ns
+        return None if start_ns is None else (start_ns, self._summary.end_ns)
 
     def start(self, profile: str, library: str) -> None:
         """Write the head of the file."""
-        self._write(MAGIC)
-        self._write(_record(Header(profile, library)))
+        self._output.write([MAGIC + record_bytes(Header(profile, library))])
 
     def register_schema(self, name: str, encoding: str, data: bytes) -> int:
         """Add a schema and return its id."""
-        schema = Schema(id=len(self._schemas) + 1, name=name, encoding=encoding, data=data)
-        self._schemas.append(schema)
-        self._chunk += _record(schema)
+        number = len(self._summary.schemas) + 1
+        schema = Schema(id=number, name=name, encoding=encoding, data=data)
+        self._summary.schemas[number] = schema
+        self._chunk += record_bytes(schema)
         self._end_chunk_if_full()
-        return schema.id
+        return number
 
     def register_channel(
         self, topic: str, message_encoding: str, schema_id: int, metadata: Mapping[str, str]
     ) -> int:
         """Add a channel and return its id."""
-        number = len(self._channels) + 1
+        number = len(self._summary.channels) + 1
         channel = Channel(
             id=number,
             topic=topic,
@@ -131,30 +122,24 @@ class McapWriter:
             metadata=dict(metadata),
             schema_id=schema_id,
         )
-        self._channels.append(channel)
-        self._chunk += _record(channel)
+        self._summary.channels[number] = channel
+        self._chunk += record_bytes(channel)
         self._end_chunk_if_full()
         return number
 
     def add_message(
-        self, channel: int, log_time_ns: int, data: bytes, publish_time_ns: int, sequence: int
+        self, channel: int, log_time_ns: int, data: Any, publish_time_ns: int, sequence: int
     ) -> None:
-        """Add a message."""
-        if not self._listed:
-            self._chunk_start_ns = self._chunk_end_ns = log_time_ns
-        elif log_time_ns < self._chunk_start_ns:
-            self._chunk_start_ns = log_time_ns
-        elif log_time_ns > self._chunk_end_ns:
-            self._chunk_end_ns = log_time_ns
-        listed = self._listed.get(channel)
-        if listed is None:
-            listed = self._listed[channel] = array('Q')
-        listed.extend((log_time_ns, len(self._chunk)))
-        self._chunk += _HEAD.pack(
-            MESSAGE, 22 + len(data), channel, sequence, log_time_ns, publish_time_ns
-        )
-        self._chunk += data
-        self._end_chunk_if_full()
+        """Add a message, given as bytes or a view of them."""
+        chunk, size = self._chunk, len(data)
+        self._widen(log_time_ns, log_time_ns)
+        self._list_of(channel).extend((log_time_ns, len(chunk)))
+        chunk += _HEAD.pack(MESSAGE, 22 + size, channel, sequence, log_time_ns, publish_time_ns)
+        if size >= _LARGE and 2 * (len(chunk) + size) > self._chunk_size:
+            self._end_chunk(data)
+        else:
+            chunk += data
+            self._end_chunk_if_full()
 
     def add_messages(
         self,
@@ -162,187 +147,189 @@ class McapWriter:
         batch: Batch,
         log_time_ns: NDArray[np.int64],
         publish_time_ns: NDArray[np.int64],
-        sequence: NDArray[np.uint32],
+        sequence: NDArray[np.integer[Any]],
     ) -> None:
         """Add messages that lie one after the other with `PREFIX` bytes before each.
 
-        These bytes, and so the buffer, are written to. Chunks are compressed in several threads
-        while the caller goes on; the buffer must not be changed until `flush` or `finish`, unless
-        nothing is compressed.
+        These bytes are written to; the buffer can be used again when this returns. What completes
+        a chunk is written out of the buffer, without a copy; the rest waits in the chunk in
+        progress.
+
+        Args:
+            channel: Of all of them.
+            batch: The messages; where they do not lie one after the other they are copied.
+            log_time_ns: When each was received, shape (n,).
+            publish_time_ns: When each was sent, shape (n,).
+            sequence: The publisher's counters, modulo 2^32, shape (n,).
         """
-        if not len(batch):
+        count = len(batch)
+        if count <= _FEW:
+            self._add_few(channel, batch, log_time_ns, publish_time_ns, sequence)
             return
-        self._end_chunk()
-        begin = batch.start - PREFIX
-        heads, in_place = _heads_in(batch, begin)
-        heads['opcode'], heads['channel'] = MESSAGE, channel
-        heads['length'] = batch.length + (PREFIX - RECORD.size)
-        heads['sequence'], heads['log_time'] = sequence, log_time_ns
-        heads['publish_time'] = publish_time_ns
-        if not in_place:
-            windows_of(batch.buffer, PREFIX)[begin] = heads.view(f'V{PREFIX}')
-        ends = batch.start + batch.length
-        first = 0
-        while first < len(batch):
-            full = int(begin[first]) + self._chunk_size - len(self._chunk)
-            last = min(int(np.searchsorted(ends, full, 'right')) + 1, len(batch))
-            span = slice(int(begin[first]), int(ends[last - 1]))
-            data: Any = memoryview(batch.buffer)[span]  # type: ignore[arg-type]
-            shift = span.start - len(self._chunk)
-            if self._chunk:
-                # Schemas and channels that were registered since the last chunk.
-                data, self._chunk = bytes(self._chunk) + data.tobytes(), bytearray()
-            times = log_time_ns[first:last]
-            entries = np.stack([times, begin[first:last] - shift], axis=1).astype('<u8')
-            self._put(data, (int(times.min()), int(times.max())), {channel: entries.tobytes()})
+        data, begin, end = laid(batch, channel, log_time_ns, publish_time_ns, sequence)
+        entries = np.empty((count, 2), '<u8')
+        entries[:, 0] = log_time_ns
+        first, stop = 0, int(end[-1])
+        while first < count:
+            start = int(begin[first])
+            room = self._chunk_size - len(self._chunk)
+            last = count
+            if stop - start > room:
+                last = min(int(np.searchsorted(end, start + room, 'right')) + 1, count)
+            part = slice(first, last)
+            times = log_time_ns[part]
+            self._widen(int(times.min()), int(times.max()))
+            entries[part, 1] = begin[part] + (len(self._chunk) - start)
+            self._list_of(channel).frombytes(entries[part].tobytes())
+            piece = data[start : int(end[last - 1])]
+            if len(piece) > room:
+                self._end_chunk(piece)
+            else:
+                self._chunk += piece
             first = last
+
+    def _add_few(
+        self, channel: int, batch: Batch, log: Any, sent: Any, sequence: NDArray[Any]
+    ) -> None:
+        view = batch.buffer.data
+        columns = (batch.start, batch.length, log, sent, sequence)
+        for start, length, log_ns, sent_ns, number in zip(
+            *(each.tolist() for each in columns), strict=True
+        ):
+            data = view[start : start + length]
+            self.add_message(channel, log_ns, data, sent_ns, number & 0xFFFFFFFF)
 
     def add_metadata(self, name: str, data: Mapping[str, str]) -> None:
         """Add a metadata record."""
-        self._drain(0)
-        record = _record(Metadata(name=name, metadata=dict(data)))
-        self._metadata_indexes.append(
-            MetadataIndex(offset=self._position, length=len(record), name=name)
-        )
-        self._write(record)
+        self._write_chunks(self._packer.take())
+        self._write_metadata(name, dict(data))
 
-    def flush(self) -> None:
-        """Complete the chunk in progress, if it has messages, and hand all to the system."""
+    def _write_metadata(self, name: str, data: dict[str, str]) -> None:
+        record = record_bytes(Metadata(name=name, metadata=data))
+        index = MetadataIndex(offset=self._output.position, length=len(record), name=name)
+        self._output.write([record])
+        self._summary.metadata.append(index)
+        self._metadata.append((name, data))
+
+    def flush(self, *, sync: bool = False) -> None:
+        """Complete the chunk in progress, if it has messages, and hand all to the system.
+
+        Args:
+            sync: Wait until it is on the disk.
+        """
         self._end_chunk()
-        self._drain(0)
-        self._output.flush()
+        self._write_chunks(self._packer.take())
+        self._output.flush(sync=sync)
 
-    def finish(self) -> None:
-        """Write what is left, and the summary; the output is not closed."""
+    def finish(
+        self, last: Sequence[tuple[str, Mapping[str, str]]] = (), *, sync: bool = False
+    ) -> None:
+        """Write what is left, and the summary; the output is not closed.
+
+        Where that fails it can be tried again, after `give_back`.
+
+        Args:
+            last: Name and content of metadata records that tell what was written.
+            sync: Wait until it is on the disk.
+        """
         self._end_chunk()
-        self._drain(0)
-        if self._threads is not None:
-            self._threads.shutdown()
-            self._threads = None
-        self._write(_record(DataEnd(0)))
-        start = self._position
-        summary = RecordBuilder()
-        offsets: list[SummaryOffset] = []
-        groups: list[tuple[Opcode, list[Any]]] = [
-            (Opcode.SCHEMA, list(self._schemas)),
-            (Opcode.CHANNEL, list(self._channels)),
-            (Opcode.STATISTICS, [self._statistics()]),
-            (Opcode.CHUNK_INDEX, list(self._chunk_indexes)),
-            (Opcode.ATTACHMENT_INDEX, []),
-            (Opcode.METADATA_INDEX, list(self._metadata_indexes)),
-        ]
-        for opcode, records in groups:
-            first = summary.count
-            for record in records:
-                record.write(summary)
-            offsets.append(SummaryOffset(opcode, start + first, summary.count - first))
-        offsets_start = start + summary.count
-        for offset in offsets:
-            offset.write(summary)
-        data: bytes = summary.end()  # type: ignore[no-untyped-call]
-        foot = struct.pack('<BQQQ', Opcode.FOOTER, 20, start, offsets_start)
-        self._write(data)
-        self._write(_record(Footer(start, offsets_start, crc32(foot, crc32(data)))))
-        self._write(MAGIC)
-        self._output.flush()
+        self._write_chunks(self._packer.take())
+        self._packer.close()
+        position = end = self._output.position
+        listed = self._summary.metadata
+        before = len(listed)
+        records: list[bytes] = []
+        for name, data in last:
+            records.append(record_bytes(Metadata(name=name, metadata=dict(data))))
+            listed.append(MetadataIndex(offset=end, length=len(records[-1]), name=name))
+            end += len(records[-1])
+        try:
+            self._output.write([*records, self._summary.end_of_file(end)])
+        except BaseException:
+            del listed[before:]
+            raise
+        self._data_end = position
+        self._output.flush(sync=sync)
 
-    def _statistics(self) -> Statistics:
-        return Statistics(
-            attachment_count=0,
-            channel_count=len(self._channels),
-            channel_message_counts=dict(self._counts),
-            chunk_count=len(self._chunk_indexes),
-            message_count=sum(self._counts.values()),
-            message_end_time=self._end_ns,
-            message_start_time=self._start_ns or 0,
-            metadata_count=len(self._metadata_indexes),
-            schema_count=len(self._schemas),
-        )
+    def forget_unwritten(self) -> None:
+        """Let go of all messages that are not in the file."""
+        self._packer.close()
+        self._chunk, self._listed = bytearray(), {}
+
+    def give_back(self, size: int) -> bool:
+        """Take chunks at the end out of the file again, and its summary if there is one.
+
+        Metadata behind them are written anew, which needs room, too.
+
+        Args:
+            size: Bytes of chunks that should come free by it, at least.
+
+        Returns:
+            Whether a chunk was left to be taken out.
+        """
+        chunks = self._summary.chunks
+        had = bool(chunks)
+        end = cut = self._output.position if self._data_end is None else self._data_end
+        self._data_end = None
+        while chunks and end - cut < size:
+            cut = self._summary.forget_last_chunk().chunk_start_offset
+        kept = sum(each.offset < cut for each in self._summary.metadata)
+        again = self._metadata[kept:]
+        del self._summary.metadata[kept:], self._metadata[kept:]
+        self._output.cut(cut)
+        for name, data in again:
+            self._write_metadata(name, data)
+        return had
+
+    def _list_of(self, channel: int) -> array[int]:
+        listed = self._listed.get(channel)
+        if listed is None:
+            listed = self._listed[channel] = array('Q')
+        return listed
+
+    def _widen(self, first_ns: int, last_ns: int) -> None:
+        """Take the times of messages into the span of the chunk in progress."""
+        if not self._listed:
+            self._first_ns, self._last_ns = first_ns, last_ns
+            return
+        self._first_ns = min(self._first_ns, first_ns)
+        self._last_ns = max(self._last_ns, last_ns)
 
     def _end_chunk_if_full(self) -> None:
         if len(self._chunk) > self._chunk_size:
             self._end_chunk()
 
-    def _end_chunk(self) -> None:
-        """Complete the chunk in progress; one without messages is kept for the next."""
-        if self._listed:
-            data, self._chunk = self._chunk, bytearray()
-            listed, self._listed = self._listed, {}
-            entries = {channel: each.tobytes() for channel, each in listed.items()}
-            self._put(data, (self._chunk_start_ns, self._chunk_end_ns), entries)
-            self._drain(0)
+    def _end_chunk(self, piece: Any = b'') -> None:
+        """Complete the chunk in progress; one without messages is kept for the next.
 
-    def _put(self, data: Any, span: tuple[int, int], entries: dict[int, bytes]) -> None:
-        """Write a chunk, or have it compressed in a thread and write it later."""
-        if not self._name:
-            self._write_chunk(data, len(data), crc32(data), span, entries)
+        Args:
+            piece: The last records of the chunk, already listed, which lie elsewhere.
+        """
+        if not self._listed:
             return
-        if self._threads is None:
-            self._threads = ThreadPoolExecutor(max_workers=_THREADS)
-        future = self._threads.submit(lambda: (self._compress(data), crc32(data)))
-        self._running.append((future, len(data), span, entries))
-        self._drain(2 * _THREADS)
+        parts: list[Any] = [each for each in (self._chunk, piece) if len(each)]
+        entries = {channel: each.tobytes() for channel, each in self._listed.items()}
+        span = self._first_ns, self._last_ns
+        self._chunk, self._listed = bytearray(), {}
+        size = sum(map(len, parts))
+        crc = 0
+        if self._checksums:
+            for part in parts:
+                crc = crc32(part, crc)
+        self._write_chunks(self._packer.put(Chunk(parts, size, crc, span, entries)))
 
-    def _drain(self, left: int) -> None:
-        """Write chunks in their order until only so many are being compressed."""
-        while len(self._running) > left:
-            future, size, span, entries = self._running.popleft()
-            packed, checksum = future.result()
-            self._write_chunk(packed, size, checksum, span, entries)
-
-    def _write_chunk(
-        self,
-        packed: Any,
-        size: int,
-        checksum: int,
-        span: tuple[int, int],
-        entries: Mapping[int, bytes],
-    ) -> None:
-        """Write a chunk, its message indexes, and note both for the summary."""
-        name = self._name.encode()
-        head = struct.pack('<QQQII', *span, size, checksum, len(name)) + name
-        offset = self._position
-        self._write(RECORD.pack(CHUNK, len(head) + 8 + len(packed)) + head)
-        self._write(struct.pack('<Q', len(packed)))
-        self._write(packed)
-        chunk_length, indexes_start = self._position - offset, self._position
-        index_offsets: dict[int, int] = {}
-        for channel, each in entries.items():
-            index_offsets[channel] = self._position
-            self._counts[channel] = self._counts.get(channel, 0) + len(each) // 16
-            self._write(struct.pack('<BQHI', MESSAGE_INDEX, 6 + len(each), channel, len(each)))
-            self._write(each)
-        self._start_ns = span[0] if self._start_ns is None else min(self._start_ns, span[0])
-        self._end_ns = max(self._end_ns, span[1])
-        self._chunk_indexes.append(
-            ChunkIndex(
-                chunk_length=chunk_length,
-                chunk_start_offset=offset,
-                compression=self._name,
-                compressed_size=len(packed),
-                message_end_time=span[1],
-                message_index_length=self._position - indexes_start,
-                message_index_offsets=index_offsets,
-                message_start_time=span[0],
-                uncompressed_size=size,
+    def _write_chunks(self, chunks: Iterator[Chunk]) -> None:
+        """Write chunks, the message indexes behind each, and note both for the summary."""
+        for parts, size, crc, span, entries in chunks:
+            record = chunk_record(
+                self._output.position,
+                self._packer.name,
+                sum(map(len, parts)),
+                size=size,
+                crc=crc,
+                span=span,
+                entries=entries,
             )
-        )
-
-    def _write(self, data: Any) -> None:
-        self._output.write(data)
-        self._position += len(data)
-
-
-def _heads_in(batch: Batch, begin: NDArray[np.int64]) -> tuple[NDArray[Any], bool]:
-    """Return the heads of messages, and whether they are in the buffer itself."""
-    distance = (batch.size or 0) + PREFIX
-    if batch.size is None or not (np.diff(begin) == distance).all():
-        return np.zeros(len(begin), _HEADS), False
-    return np.ndarray((len(begin),), _HEADS, batch.buffer, int(begin[0]), (distance,)), True
-
-
-def _record(record: Any) -> bytes:
-    builder = RecordBuilder()
-    record.write(builder)
-    data: bytes = builder.end()  # type: ignore[no-untyped-call]
-    return data
+            self._output.write([record.head, *parts, record.indexes])
+            counts = {channel: len(each) // ENTRY_SIZE for channel, each in entries.items()}
+            self._summary.note_chunk(record.listing, counts)

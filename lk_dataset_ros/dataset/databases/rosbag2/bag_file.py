@@ -67,6 +67,9 @@ class BagFile(Protocol):
     def heads(self, channel: int, start_ns: int, stop_ns: int) -> Iterator[Heads] | None:
         """Yield times, sequence numbers and sizes of a channel; None as for `batches`."""
 
+    def metadata(self) -> list[tuple[str, dict[str, str]]]:
+        """Return name and content of the metadata records of MCAP."""
+
     def close(self) -> None:
         """Close the file."""
 

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from lk_dataset_ros.dataset.databases.rosbag2.qos_profiles import profiles_in
+from lk_dataset_ros.dataset.yaml_text import dump_yaml, load_yaml
 from lk_dataset_ros.errors import BagFormatError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from lk_dataset_ros.dataset.records import Topic
 
@@ -42,8 +44,26 @@ class BagFile:
     count: int
 
 
-def information_of(files: Sequence[BagFile], topics: Sequence[Topic]) -> dict[str, Any]:
-    """Make the content of a `metadata.yaml`, without its outer key."""
+def ros_distro() -> str:
+    """Return the ROS distribution that new bags name."""
+    return os.environ.get('ROS_DISTRO', 'jazzy')
+
+
+def information_of(
+    files: Sequence[BagFile],
+    topics: Sequence[Topic],
+    *,
+    custom_data: Mapping[str, str] | None = None,
+    distro: str = '',
+) -> dict[str, Any]:
+    """Make the content of a `metadata.yaml`, without its outer key.
+
+    Args:
+        files: Those of the bag.
+        topics: With the number of messages in all of these.
+        custom_data: What the user keeps with the bag.
+        distro: The ROS distribution; the present one if left out.
+    """
     filled = [each for each in files if each.count]
     start_ns = min((each.start_ns for each in filled), default=0)
     stop_ns = max((each.start_ns + each.duration_ns for each in filled), default=0)
@@ -66,8 +86,8 @@ def information_of(files: Sequence[BagFile], topics: Sequence[Topic]) -> dict[st
             }
             for each in files
         ],
-        'custom_data': None,
-        'ros_distro': os.environ.get('ROS_DISTRO', 'jazzy'),
+        'custom_data': dict(custom_data) if custom_data else None,
+        'ros_distro': distro or ros_distro(),
     }
 
 
@@ -77,7 +97,7 @@ def _topic_information(topic: Topic) -> dict[str, Any]:
             'name': topic.name,
             'type': topic.schema.name,
             'serialization_format': 'cdr',
-            'offered_qos_profiles': yaml.safe_load(topic.qos) or [],
+            'offered_qos_profiles': profiles_in(topic.qos),
             'type_description_hash': topic.schema.type_hash,
         },
         'message_count': topic.count,
@@ -86,15 +106,24 @@ def _topic_information(topic: Topic) -> dict[str, Any]:
 
 def dump(content: dict[str, Any]) -> str:
     """Return metadata as YAML text."""
-    return yaml.safe_dump(content, sort_keys=False, width=1_000_000)
+    return dump_yaml(content)
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Write a file so that it is there either whole or not at all."""
+def write_atomically(path: Path, text: str, *, sync: bool = False) -> None:
+    """Write a file so that it is there either whole or not at all.
+
+    Args:
+        path: Of the file.
+        text: Its content.
+        sync: Wait until it is on the disk.
+    """
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.')
     try:
         with os.fdopen(handle, 'w') as output:
             output.write(text)
+            if sync:
+                output.flush()
+                os.fsync(output.fileno())
         os.chmod(temporary, 0o644)  # noqa: PTH101
         os.replace(temporary, path)  # noqa: PTH105
     except BaseException:
@@ -111,6 +140,7 @@ class BagContent:
         packed_messages: Whether each message is compressed; None if nothing tells.
         types: Type name and type hash by topic, as far as `metadata.yaml` tells them.
         distro: The ROS distribution that wrote it, or empty.
+        custom_data: What a user keeps with it.
         warnings: What is wrong with it although it can be read.
     """
 
@@ -118,6 +148,7 @@ class BagContent:
     packed_messages: bool | None = None
     types: dict[str, tuple[str, str]] = field(default_factory=dict)
     distro: str = ''
+    custom_data: dict[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
 
@@ -134,7 +165,7 @@ def content_of(path: Path) -> BagContent:
         return BagContent((path,))
     metadata = path / METADATA
     if not metadata.exists():
-        found = _found_in(path)
+        found = files_in(path)
         if not found:
             raise BagFormatError(
                 f'{path} is not a bag: it has no {METADATA} and no .mcap or .db3 file'
@@ -156,13 +187,55 @@ def content_of(path: Path) -> BagContent:
         packed_messages=mode == 'message',
         types=_types_in(information),
         distro=_text(information, 'ros_distro'),
+        custom_data=_texts(information.get('custom_data')),
         warnings=warnings,
     )
+
+
+def loaded(path: Path) -> dict[str, Any] | None:
+    """Return the content of a `metadata.yaml`; None if it is not there, or is none."""
+    try:
+        return _load(path)
+    except (OSError, BagFormatError):
+        return None
+
+
+def is_same(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Tell whether two contents name the same files, topics and numbers of messages."""
+    return bool(_essence(one) == _essence(other))
+
+
+def _essence(information: dict[str, Any]) -> Any:
+    files = information.get('files')
+    return (
+        information.get('relative_file_paths'),
+        information.get('message_count'),
+        information.get('starting_time'),
+        information.get('duration'),
+        _counts_in(information),
+        # Before version 5 there was no such list.
+        [each for each in files if isinstance(each, dict)] if isinstance(files, list) else None,
+    )
+
+
+def _counts_in(information: dict[str, Any]) -> dict[str, Any]:
+    topics = information.get('topics_with_message_count')
+    found: dict[str, Any] = {}
+    for each in topics if isinstance(topics, list) else ():
+        if isinstance(each, dict) and isinstance(each.get('topic_metadata'), dict):
+            found[_text(each['topic_metadata'], 'name')] = each.get('message_count')
+    return found
 
 
 def _text(information: dict[str, Any], name: str) -> str:
     value = information.get(name)
     return value if isinstance(value, str) else ''
+
+
+def _texts(found: Any) -> dict[str, str]:
+    """Return names and values, whatever YAML took the values for."""
+    pairs = found.items() if isinstance(found, dict) else ()
+    return {str(name): str(value) for name, value in pairs if isinstance(value, str | int | float)}
 
 
 def _files_listed(
@@ -176,7 +249,7 @@ def _files_listed(
     listed = [directory / Path(name).name for name in names]
     there = [present for each in listed if (present := _packed_or_not(each)) is not None]
     missing = [each.name for each in listed if _packed_or_not(each) is None]
-    found = _found_in(directory)
+    found = files_in(directory)
     if missing and not there:
         if not found:
             raise BagFormatError(f'{metadata} names {missing[0]}, which is not there')
@@ -208,8 +281,8 @@ def _unpacked_name(path: Path) -> str:
     return _unpacked(path).name
 
 
-def _found_in(directory: Path) -> tuple[Path, ...]:
-    """Find the files of a bag that nothing lists, one of each name."""
+def files_in(directory: Path) -> tuple[Path, ...]:
+    """Return the files of bags in a folder, one of each name, in order of their numbers."""
     found: dict[str, Path] = {}
     for suffix in SUFFIXES:
         for path in directory.glob(f'*{suffix}'):
@@ -241,7 +314,7 @@ def _load(path: Path) -> dict[str, Any]:
     if path.stat().st_size > MAX_METADATA_BYTES:
         raise BagFormatError(f'{path} is too large for a {METADATA}')
     try:
-        content = yaml.safe_load(path.read_text())
+        content = load_yaml(path.read_text())
         information = content[OUTER_KEY]
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise BagFormatError(f'{path} is not YAML: {str(error).splitlines()[0]}') from error

@@ -12,6 +12,7 @@ import numpy as np
 from lk_dataset_ros.dataset.databases.rosbag2 import metadata
 from lk_dataset_ros.dataset.databases.rosbag2.bag_file import open_file
 from lk_dataset_ros.dataset.databases.rosbag2.definitions import Definitions, as_event
+from lk_dataset_ros.dataset.databases.rosbag2.own_record import own_record
 from lk_dataset_ros.dataset.databases.rosbag2.packed import (
     ZSTD_MAGIC,
     MessageUnpacker,
@@ -263,6 +264,15 @@ class BagReader:
         if not ranges:
             return None
         return min(first for first, _ in ranges), max(last for _, last in ranges)
+
+    def metadata(self) -> list[tuple[str, dict[str, str]]]:
+        """Return name and content of the metadata records of all files, in order."""
+        return [each for file in self._files for each in file.metadata()]
+
+    @property
+    def custom_data(self) -> dict[str, str]:
+        """What a user keeps with the bag; without `metadata.yaml` what the files tell of it."""
+        return dict(self._content.custom_data or own_record(self.metadata()).custom_data)
 
     def close(self) -> None:
         """Close the files."""

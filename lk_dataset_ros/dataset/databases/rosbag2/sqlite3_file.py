@@ -115,6 +115,10 @@ class Sqlite3File:
         times = self._rows.time
         return (int(times.min()), int(times.max())) if len(times) else None
 
+    def metadata(self) -> list[tuple[str, dict[str, str]]]:
+        """Return nothing: sqlite3 files have no records of that kind."""
+        return []
+
     def close(self) -> None:
         """Close the file."""
         self._database.close()

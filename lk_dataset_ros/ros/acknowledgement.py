@@ -1,0 +1,198 @@
+"""Hold a playback back to what its subscribers take."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import threading
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+
+    from lk_dataset_ros.component.component import Log
+
+#: A wait is cut into pieces of this length, s, so that a stop is noticed.
+PIECE_S = 0.1
+#: How long a wait lasts before it is told about, s.
+PATIENCE_S = 5.0
+#: A message this old is acknowledged, s: Fast DDS's subscribers answer after 5 ms by default.
+ANSWERED_S = 0.05
+#: Messages between two acknowledgements where nothing else is known: ROS 2's default depth.
+DEFAULT_EVERY = 10
+#: Messages between two acknowledgements from subscribers that are watched: what gets lost on the
+#: way is sent again, out of the history of our publisher.
+WATCHED_EVERY = 1900
+#: Bytes that are sent at once without waiting for an acknowledgement: the transport through shared
+#: memory holds 512 KiB.
+BURST_BYTES = 200_000
+#: How long subscribers may be busy before their acknowledgement is waited for instead, s.
+BUSY_S = 0.05
+#: How long to sleep between two looks, s.
+LOOK_S = 0.00001
+#: prctl: how late the kernel may wake a thread, ns.
+_SET_TIMER_SLACK, _SLACK_NS = 29, 1000
+
+
+class Acknowledged(Protocol):
+    """Knows what has been acknowledged."""
+
+    def wait_for_acknowledgement(
+        self, limit_s: float, topics: Collection[str] | None = None
+    ) -> bool:
+        """Wait until every reliable subscriber of some topics has acknowledged everything."""
+
+
+class Watched(Protocol):
+    """Knows whether subscribers are busy."""
+
+    @property
+    def is_watching(self) -> bool:
+        """Whether all subscribers are known."""
+
+    @property
+    def depth(self) -> int:
+        """How many messages every subscriber is taken to keep, at least."""
+
+    def are_idle(self) -> bool:
+        """Tell whether all have dealt with what they were sent."""
+
+
+class Acknowledgement:
+    """Wait for subscribers, so often that the history of none of them overflows.
+
+    What is acknowledged lies in the subscriber's history, which keeps the newest messages of each
+    topic and whose depth nobody tells. Where the subscribers can be watched, a few messages are
+    sent whenever they are idle. Elsewhere they have the time that an acknowledgement takes, 5 ms
+    with Fast DDS.
+
+    Args:
+        publishers: Know what has been acknowledged.
+        every: How many messages are published, over all topics, between two acknowledgements; 0
+            is few, or as many as subscribers that are watched deal with.
+        depths: Topics whose publisher keeps few messages, and how many.
+        subscribers: Know whether they are idle.
+        is_stopping: Tells whether waiting is to be given up.
+        log: Is told when an acknowledgement takes long.
+        now_s: A monotonic clock.
+        sleep: Sleeps, s; promptly when left out.
+    """
+
+    def __init__(
+        self,
+        publishers: Acknowledged,
+        every: int,
+        depths: Mapping[str, int],
+        *,
+        subscribers: Watched,
+        is_stopping: Callable[[], bool],
+        log: Log,
+        now_s: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] | None = None,
+    ) -> None:
+        self._publishers = publishers
+        self._every = every
+        self._sent_s = {topic: deque[float](maxlen=depth) for topic, depth in depths.items()}
+        self._subscribers = subscribers
+        self._is_stopping = is_stopping
+        self._log = log
+        self._now_s = now_s
+        self._sleep = sleep or PromptSleep()
+        self._open: set[str] = set()
+        self._count = 0
+        self._bytes = 0
+        self._burst = 0
+        #: Topics that are waited for just now.
+        self.waiting_for: tuple[str, ...] = ()
+
+    @property
+    def shallow(self) -> Collection[str]:
+        """Topics that need room before a message."""
+        return self._sent_s.keys()
+
+    def make_room(self, topic: str, *, limit_s: float | None = None) -> None:
+        """Wait until the next message of a topic does not push out one that is on its way.
+
+        Args:
+            topic: A topic, any.
+            limit_s: Give up after this time.
+        """
+        sent_s = self._sent_s.get(topic)
+        if sent_s is None:
+            return
+        now_s = self._now_s()
+        if len(sent_s) == sent_s.maxlen and now_s - sent_s[0] < ANSWERED_S:
+            self._wait((topic,), limit_s)
+            sent_s.clear()
+            now_s = self._now_s()
+        sent_s.append(now_s)
+
+    def count(self, topic: str, size: int) -> None:
+        """Count a message that was published, bytes, and wait if it is time."""
+        self._open.add(topic)
+        self._count += 1
+        self._bytes += size
+        if self._every or not self._subscribers.is_watching:
+            if self._count >= (self._every or DEFAULT_EVERY):
+                self.complete()
+            return
+        self._burst += 1
+        if self._count >= WATCHED_EVERY or self._bytes >= BURST_BYTES:
+            self.complete()
+        if self._burst >= self._subscribers.depth:
+            self._burst = self._bytes = 0
+            if not self._become_idle():
+                self.complete()
+
+    def complete(self) -> None:
+        """Wait until everything that was counted is acknowledged."""
+        if self._open:
+            self._wait(tuple(self._open), None)
+        self._open.clear()
+        self._count = self._bytes = 0
+
+    def _become_idle(self) -> bool:
+        """Wait until the subscribers are idle; return False if they are busy for long."""
+        if self._subscribers.are_idle():
+            return True
+        until_s = self._now_s() + BUSY_S
+        while self._now_s() < until_s:
+            self._sleep(LOOK_S)
+            if self._subscribers.are_idle():
+                return True
+        return False
+
+    def _wait(self, topics: tuple[str, ...], limit_s: float | None) -> None:
+        since_s = self._now_s()
+        told = False
+        piece_s = PIECE_S if limit_s is None else min(PIECE_S, limit_s)
+        self.waiting_for = topics
+        while not self._publishers.wait_for_acknowledgement(piece_s, topics):
+            waited_s = self._now_s() - since_s
+            if self._is_stopping() or (limit_s is not None and waited_s >= limit_s):
+                break
+            if waited_s >= PATIENCE_S and not told:
+                told = True
+                self._log.warning(
+                    f'{", ".join(topics)}: a subscriber has not acknowledged for '
+                    f'{PATIENCE_S:g} s; the playback waits for it'
+                )
+        self.waiting_for = ()
+
+
+class PromptSleep:
+    """Sleep for microseconds: by default Linux wakes a thread 50 us late, to save energy."""
+
+    def __init__(self) -> None:
+        self._threads: set[int] = set()
+
+    def __call__(self, s: float) -> None:
+        """Sleep."""
+        thread = threading.get_ident()
+        if thread not in self._threads:
+            self._threads.add(thread)
+            with contextlib.suppress(AttributeError, OSError):  # another operating system
+                ctypes.CDLL(None).prctl(_SET_TIMER_SLACK, ctypes.c_ulong(_SLACK_NS))
+        time.sleep(s)
