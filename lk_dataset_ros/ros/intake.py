@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import gc
 import threading
 import time
 from typing import TYPE_CHECKING, Any, Final
@@ -18,6 +19,7 @@ from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.qos import ReliabilityPolicy
 
 from lk_dataset_ros.dataset import AsRecorded, Played
+from lk_dataset_ros.dataset.threads import prompt_switching
 from lk_dataset_ros.ros.taking import Arena, Taker
 from lk_dataset_ros.ros.types import message_class, schema_of
 
@@ -212,6 +214,17 @@ class Intake:
         self._thread.start()
 
     def _run(self) -> None:
+        # A collection of all that was imported would take longer than a history of 1000 messages
+        # lasts at 50,000 per second; another thread may keep the interpreter as long as that, too.
+        gc.collect()
+        gc.freeze()
+        try:
+            with prompt_switching():
+                self._take_until_stopped()
+        finally:
+            gc.unfreeze()
+
+    def _take_until_stopped(self) -> None:
         rest_s = SHORTEST_REST_S
         while not self._stopping.wait(rest_s):
             began_s = time.monotonic()

@@ -23,9 +23,7 @@ if TYPE_CHECKING:
 
 PROC = Path('/proc')
 #: States of threads that have nothing to do: sleeping, idle in the kernel, ended.
-_IDLE = (b'S', b'I', b'Z', b'X')
-#: How the threads of Fast DDS are called that receive.
-_DDS = b'dds.'
+_IDLE = frozenset((b'S', b'I', b'Z', b'X'))
 #: What subscribers keep that have not thought about it: ROS 2's depth for most of them, and its
 #: depth for sensor data, which is not asked for reliably.
 RELIABLE_DEPTH, SENSOR_DEPTH = 10, 5
@@ -47,8 +45,8 @@ class LocalSubscribers:
         self._node = node
         #: File of each thread's state, by number of the thread.
         self._files: dict[int, int] = {}
-        #: The same in the order in which they are looked at.
-        self._order: list[int] = []
+        #: The same in the order in which they are looked at, and where in it the state stands.
+        self._order: list[tuple[int, int]] = []
         self._depth = RELIABLE_DEPTH
         self._outdated: list[int] = []
         self._is_watching = False
@@ -67,34 +65,32 @@ class LocalSubscribers:
         """Find the processes that subscribe to topics, and their threads."""
         processes = self._processes(topics)
         known, files = self._files, dict[int, int]()
-        receiving: list[int] = []
-        others: list[int] = []
+        order: list[tuple[int, int]] = []
         for process in processes or ():
             for thread in _threads(process):
                 with suppress(OSError):  # it has ended
                     file = known[thread] if thread in known else _open_state(process, thread)
                     files[thread] = file
-                    is_receiving = os.pread(file, _HEAD, 0).partition(b'(')[2].startswith(_DDS)
-                    (receiving if is_receiving else others).append(file)
+                    order.append((file, os.pread(file, _HEAD, 0).rindex(b')') + 2))
         # Another thread may be reading: files are closed when it has long been done with them.
         for file in self._outdated:
             os.close(file)
         self._outdated = [file for thread, file in known.items() if thread not in files]
-        # Work goes from the threads that receive to the others. All are looked at twice: one that
-        # was seen asleep may have been woken by another that was looked at later.
-        self._order = [*receiving, *others] * 2
+        # All are looked at twice: one that was seen asleep may have been woken, or let go on, by
+        # another that was looked at later.
+        self._order = order * 2
         self._files, self._is_watching = files, processes is not None
 
     def are_idle(self) -> bool:
         """Tell whether no thread of the watched processes runs, or wants to."""
-        for file in self._order:
-            try:
-                head = os.pread(file, _HEAD, 0)
-            except OSError:  # it has ended
-                continue
-            place = head.rfind(b')') + 2
-            if head[place : place + 1] not in _IDLE:
-                return False
+        read = os.pread
+        try:
+            for file, place in self._order:
+                if read(file, 1, place) not in _IDLE:
+                    return False
+        except OSError:  # a thread has ended
+            self._order = [each for each in self._order if _is_readable(each[0])]
+            return False
         return True
 
     def close(self) -> None:
@@ -133,6 +129,13 @@ class LocalSubscribers:
             if identity[4:6] == end:
                 return identity
         return None
+
+
+def _is_readable(file: int) -> bool:
+    try:
+        return bool(os.pread(file, 1, 0))
+    except OSError:
+        return False
 
 
 def _process_of(end: int) -> int | None:

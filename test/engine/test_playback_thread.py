@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from lk_dataset_ros.dataset import DataPlayback, Dataset, Finished, MemoryDatabase, Wait
-from lk_dataset_ros.dataset.playback.player import SWITCH_INTERVAL_S, PlayThread
+from lk_dataset_ros.dataset.playback.player import PlayThread
+from lk_dataset_ros.dataset.threads import SWITCH_INTERVAL_S
 from lk_dataset_ros.dataset.playback.read_ahead import BLOCK_ITEMS, ReadAhead
 from lk_dataset_ros.errors import BagFormatError, ComponentError
 from lk_dataset_ros.message import builtin_schema

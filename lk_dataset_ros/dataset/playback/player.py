@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
 import threading
 from typing import TYPE_CHECKING, Any, Final
 
 from lk_dataset_ros.dataset.playback.actions import Finished, Publish, PublishClock, Wait
+from lk_dataset_ros.dataset.threads import prompt_switching
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from lk_dataset_ros.dataset.playback.actions import Action
     from lk_dataset_ros.dataset.records import SerializedMessage
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 SPIN_NS: Final = 150_000
 #: Longest sleep of a sleeper that cannot be woken, s.
 LONGEST_SLEEP_S: Final = 0.01
-#: How long another thread may keep the interpreter while a playback wants it, s.
-SWITCH_INTERVAL_S: Final = 0.0001
 
 
 class PlayThread:
@@ -114,33 +112,6 @@ class PlayThread:
             return
         while now_ns() < due_ns:
             pass
-
-
-_prompt_lock = threading.Lock()
-_prompt_users = 0
-_interval_before_s = 0.0
-
-
-@contextlib.contextmanager
-def prompt_switching() -> Iterator[None]:
-    """Let threads that want the interpreter have it soon, while somebody plays.
-
-    By default another thread, such as one that reads ahead, may keep it for 5 ms: too late for
-    messages of 1 kHz.
-    """
-    global _prompt_users, _interval_before_s  # noqa: PLW0603
-    with _prompt_lock:
-        if _prompt_users == 0:
-            _interval_before_s = sys.getswitchinterval()
-            sys.setswitchinterval(min(_interval_before_s, SWITCH_INTERVAL_S))
-        _prompt_users += 1
-    try:
-        yield
-    finally:
-        with _prompt_lock:
-            _prompt_users -= 1
-            if _prompt_users == 0:
-                sys.setswitchinterval(_interval_before_s)
 
 
 class Progress:
