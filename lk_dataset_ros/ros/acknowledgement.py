@@ -106,7 +106,6 @@ class Acknowledgement:
         self._open: set[str] = set()
         self._count = 0
         self._bytes = 0
-        self._burst = 0
         #: Messages to watched subscribers between two acknowledgements, for now.
         self._window = DEFAULT_EVERY
         #: Topics that are waited for just now.
@@ -134,22 +133,36 @@ class Acknowledgement:
             now_s = self._now_s()
         sent_s.append(now_s)
 
+    @property
+    def burst(self) -> int:
+        """How many messages may be sent after `make_way`."""
+        if self._every or not self._subscribers.is_watching:
+            return 1
+        return self._subscribers.depth
+
+    def make_way(self) -> None:
+        """Wait until a burst of messages may be sent."""
+        if not self._every and self._subscribers.is_watching:
+            if self._count >= self._window:
+                self._complete_window()
+            if not self._become_idle():
+                self.complete()
+        elif self._count >= (self._every or DEFAULT_EVERY):
+            self.complete()
+
+    def has_room(self) -> bool:
+        """Tell at once whether a burst may be sent."""
+        if self._subscribers.is_watching and self._subscribers.are_idle():
+            return True
+        return self._publishers.wait_for_acknowledgement(0.001, tuple(self._open))
+
     def count(self, topic: str, size: int) -> None:
-        """Count a message that was published, bytes, and wait if it is time."""
+        """Count a message that was published, bytes, and wait if the transport would be full."""
         self._open.add(topic)
         self._count += 1
         self._bytes += size
-        if self._every or not self._subscribers.is_watching:
-            if self._count >= (self._every or DEFAULT_EVERY):
-                self.complete()
-            return
-        self._burst += 1
-        if self._count >= self._window or self._bytes >= BURST_BYTES:
-            self._complete_window()
-        if self._burst >= self._subscribers.depth:
-            self._burst = self._bytes = 0
-            if not self._become_idle():
-                self.complete()
+        if self._bytes >= BURST_BYTES and not self._every:
+            self.complete()
 
     def complete(self) -> None:
         """Wait until everything that was counted is acknowledged."""
@@ -167,6 +180,7 @@ class Acknowledgement:
 
     def _become_idle(self) -> bool:
         """Wait until the subscribers are idle; return False if they are busy for long."""
+        self._bytes = 0
         if self._subscribers.are_idle():
             return True
         until_s = self._now_s() + BUSY_S

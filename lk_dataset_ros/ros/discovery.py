@@ -65,6 +65,7 @@ class TopicDiscovery:
         self._depth_of = depth_of
         self._own = own
         self._profiles: dict[str, QoSProfile] = {}
+        self._types: dict[str, str] = {}
         self._said: set[tuple[str, str]] = set()
         self._refused: set[tuple[str, str]] = set()
         self._watch_at_s = 0.0
@@ -142,6 +143,7 @@ class TopicDiscovery:
             type_hash=self._type_hash(topic, type_name, infos),
         )
         self._profiles[topic] = profile
+        self._types[topic] = type_name
         self._log.info(f'recording {topic} ({type_name})')
         self._watch_topic(topic, infos)
 
@@ -187,7 +189,14 @@ class TopicDiscovery:
             self._watch_topic(topic, self._node.get_publishers_info_by_topic(topic))
 
     def _watch_topic(self, topic: str, infos: Sequence[TopicEndpointInfo]) -> None:
-        wanted = self._profiles[topic]
+        wanted, type_name = self._profiles[topic], self._types[topic]
+        if types := {info.topic_type for info in infos} - {type_name}:
+            self._say_once(
+                topic,
+                'types',
+                f'{topic} has several types ({", ".join(sorted({type_name, *types}))}): only '
+                f'{type_name} is recorded',
+            )
         for info in infos:
             compatibility, reason = qos_check_compatible(info.qos_profile, wanted)
             if compatibility == QoSCompatibility.ERROR:

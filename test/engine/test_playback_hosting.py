@@ -8,12 +8,13 @@ import os
 import pty
 import termios
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lk_dataset_ros.dataset import SerializedMessage
 from lk_dataset_ros.dataset.playback import PlaybackStats
 from lk_dataset_ros.errors import ArmError
 from lk_dataset_ros.ros.acknowledgement import (
@@ -28,6 +29,7 @@ from lk_dataset_ros.ros.acknowledgement import (
 from lk_dataset_ros.ros.keyboard import Keyboard, split_keys
 from lk_dataset_ros.ros.progress_line import ProgressLine, progress_text
 from lk_dataset_ros.ros.readiness import SETTLE_S, Readiness
+from lk_dataset_ros.ros.sending import LARGE_BYTES, Sending
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -133,6 +135,7 @@ def acknowledgement(
         (b'\x1b[1;5Cq', ['q'], b''),  # ctrl and arrow: no key of ours
         (b'\x1b[15~', [], b''),
         (b'\xc3\xa4\x00\x03\n', ['enter'], b''),
+        (b'\x1b[' + b'1' * 30, [], b''),  # no end in sight
     ],
 )
 def test_keys_are_told_apart(sent: bytes, keys: list[str], rest: bytes) -> None:
@@ -245,16 +248,24 @@ def test_no_limit_waits_for_nobody(clock: Clock, subscribers: Subscribers) -> No
 # Acknowledgement
 
 
+def send(held: Acknowledgement, count: int, topic: str = '/a', size: int = 100) -> None:
+    """Send messages, in bursts where that is allowed."""
+    for index in range(count):
+        if index % held.burst == 0:
+            held.make_way()
+        held.count(topic, size)
+
+
 def test_as_many_as_asked_for_are_on_their_way(clock: Clock, subscribers: Subscribers) -> None:
     """Promise: with acknowledge_every all topics that were used are waited for, so often."""
+    subscribers.is_watching = True
     held = acknowledgement(clock, subscribers, 4)
-    for index in range(8):
-        held.count('/a' if index % 2 else '/b', 100)
+    for index in range(9):
+        send(held, 1, '/a' if index % 2 else '/b')
     assert subscribers.waits == [{'/a', '/b'}] * 2
-    held.count('/c', 100)
     held.complete()
     held.complete()
-    assert subscribers.waits[2:] == [{'/c'}]
+    assert subscribers.waits[2:] == [{'/b'}]
     assert subscribers.looks == 0
 
 
@@ -263,27 +274,42 @@ def test_few_are_on_their_way_to_unknown_subscribers(
 ) -> None:
     """Promise: where nobody can be watched, not more than ROS 2's default depth are unacknowledged."""
     held = acknowledgement(clock, subscribers)
-    for _ in range(3 * DEFAULT_EVERY):
-        held.count('/a', 100)
+    send(held, DEFAULT_EVERY)
+    assert len(subscribers.waits) == 0
+    send(held, 3 * DEFAULT_EVERY)
     assert len(subscribers.waits) == 3
 
 
 def test_watched_subscribers_get_more_when_they_are_idle(
     clock: Clock, subscribers: Subscribers
 ) -> None:
-    """Promise: after each burst of their depth it waits until they are idle, for no longer."""
+    """Promise: before each burst of their depth it waits until they are idle, for no longer."""
     subscribers.is_watching = True
     held = acknowledgement(clock, subscribers)
-    for _ in range(9):
-        held.count('/a', 100)
-    assert subscribers.looks == 0
+    send(held, 10)
+    assert subscribers.looks == 1
     subscribers.busy_looks = 5
-    held.count('/a', 100)
-    assert subscribers.looks == 6
-    assert subscribers.waits == []
-    for _ in range(WATCHED_EVERY - 10):
-        held.count('/a', 100)
-    assert len(subscribers.waits) == 1
+    send(held, 10)
+    assert subscribers.looks == 7
+
+
+def test_the_way_is_trusted_more_the_longer_it_works(
+    clock: Clock, subscribers: Subscribers
+) -> None:
+    """Promise: acknowledgements get rare while they are prompt; what is slow was sent again."""
+    subscribers.is_watching = True
+    held = acknowledgement(clock, subscribers)
+    send(held, 100_000)
+    waits = len(subscribers.waits)
+    assert waits < 100
+    send(held, WATCHED_EVERY)
+    assert len(subscribers.waits) == waits + 1
+    subscribers.refusals = 1
+    while subscribers.refusals:
+        send(held, 10)
+    waits = len(subscribers.waits)
+    send(held, 3 * DEFAULT_EVERY)
+    assert len(subscribers.waits) > waits
 
 
 def test_best_effort_subscribers_get_smaller_bursts(
@@ -292,20 +318,34 @@ def test_best_effort_subscribers_get_smaller_bursts(
     """Promise: a burst is as long as the depth that is taken for granted."""
     subscribers.is_watching, subscribers.depth = True, 5
     held = acknowledgement(clock, subscribers)
-    for _ in range(20):
-        held.count('/a', 100)
+    assert held.burst == 5
+    send(held, 20)
     assert subscribers.looks == 4
 
 
 def test_busy_subscribers_are_asked_to_acknowledge(clock: Clock, subscribers: Subscribers) -> None:
     """Promise: a process that is never idle is held back by acknowledgement instead."""
-    subscribers.is_watching, subscribers.busy_looks = True, 10**9
+    subscribers.is_watching = True
     held = acknowledgement(clock, subscribers)
+    send(held, 5)
+    subscribers.busy_looks = 10**9
     since_s = clock.s
-    for _ in range(10):
-        held.count('/a', 100)
-    assert len(subscribers.waits) == 1
+    send(held, 1)
+    assert subscribers.waits == [{'/a'}]
     assert clock.s - since_s >= BUSY_S
+
+
+def test_room_is_told_of_at_once(clock: Clock, subscribers: Subscribers) -> None:
+    """Promise: what is held back is sent when subscribers are idle, or have acknowledged."""
+    held = acknowledgement(clock, subscribers)
+    send(held, 1)
+    subscribers.refusals = 1
+    assert not held.has_room()
+    assert held.has_room()
+    subscribers.is_watching, subscribers.refusals = True, 10**9
+    assert held.has_room()
+    subscribers.busy_looks = 1
+    assert not held.has_room()
 
 
 def test_large_messages_are_acknowledged_before_the_transport_is_full(
@@ -314,8 +354,7 @@ def test_large_messages_are_acknowledged_before_the_transport_is_full(
     """Promise: images do not go out by tens on the word of a process that looks idle."""
     subscribers.is_watching = True
     held = acknowledgement(clock, subscribers)
-    for _ in range(3):
-        held.count('/image', BURST_BYTES)
+    send(held, 3, '/image', BURST_BYTES)
     assert len(subscribers.waits) == 3
 
 
@@ -326,7 +365,7 @@ def test_a_slow_acknowledgement_is_told_once(
     held = acknowledgement(clock, subscribers, 1)
     subscribers.refusals = 200
     with caplog.at_level(logging.WARNING):
-        held.count('/a', 100)
+        send(held, 2)
     assert subscribers.refusals == 0
     assert caplog.messages == [
         f'/a: a subscriber has not acknowledged for {PATIENCE_S:g} s; the playback waits for it'
@@ -338,7 +377,7 @@ def test_a_stop_ends_waiting(clock: Clock, subscribers: Subscribers) -> None:
     """Promise: ctrl-C is not held up by a subscriber that has died."""
     held = acknowledgement(clock, subscribers, 1, is_stopping=True)
     subscribers.refusals = 10**6
-    held.count('/a', 100)
+    send(held, 2)
     assert len(subscribers.waits) == 1
 
 
@@ -353,6 +392,8 @@ def test_a_latched_message_is_not_pushed_out_by_the_next(
     assert subscribers.waits == []
     held.make_room('/map')
     assert subscribers.waits == [{'/map'}]
+    held.make_room('/map')
+    assert subscribers.waits == [{'/map'}]
     clock.s += 1.01 * ANSWERED_S
     held.make_room('/map')
     assert len(subscribers.waits) == 1
@@ -360,6 +401,95 @@ def test_a_latched_message_is_not_pushed_out_by_the_next(
     held.make_room('/map', limit_s=0.05)
     held.make_room('/map', limit_s=0.05)
     assert len(subscribers.waits) <= 3
+
+
+# Sending
+
+
+class Outputs:
+    """Stands for engine, publishers, requests and announcements, and notes what they are told."""
+
+    def __init__(self) -> None:
+        self.rtf = 0.0
+        self.is_paused = False
+        self.topics = ['/call']
+        self.told: list[tuple[str, str]] = []
+
+    def publish(self, message: SerializedMessage) -> None:
+        """Take note."""
+        self.told.append(('publish', message.cdr.decode()[:2]))
+
+    def send(self, message: SerializedMessage) -> None:
+        """Take note."""
+        self.told.append(('call', message.cdr.decode()))
+
+    def note(self, message: SerializedMessage) -> None:
+        """Take note."""
+        self.told.append(('announce', message.cdr.decode()))
+
+
+def sending(
+    clock: Clock, subscribers: Subscribers, *, played: bool = False, may_hold: bool = True
+) -> tuple[Sending, Outputs]:
+    """Make one whose subscribers are watched."""
+    subscribers.is_watching = True
+    outputs: Any = Outputs()
+    held = acknowledgement(clock, subscribers, 0, {'/map': 1})
+    send_it = Sending(
+        outputs, outputs, held, outputs, outputs if played else None, may_hold=may_hold
+    )
+    return send_it, outputs
+
+
+def message_of(text: str, topic: str = '/a') -> SerializedMessage:
+    """Return a message."""
+    return SerializedMessage(topic, text.encode(), 0, 0)
+
+
+def test_bursts_are_sent_in_order_and_the_rest_is_flushed(
+    clock: Clock, subscribers: Subscribers
+) -> None:
+    """Promise: at RTF 0 messages go out by tens, the last ones when the subscribers have room."""
+    send_it, outputs = sending(clock, subscribers)
+    for index in range(25):
+        send_it(message_of(str(index)))
+    assert outputs.told == [('publish', str(index)) for index in range(20)]
+    subscribers.busy_looks, subscribers.refusals = 1, 1
+    assert not send_it.flush()
+    assert send_it.flush()
+    assert outputs.told == [('publish', str(index)) for index in range(25)]
+    assert send_it.flush()
+
+
+def test_nothing_is_held_back_that_matters_now(clock: Clock, subscribers: Subscribers) -> None:
+    """Promise: with a rate, a clock, while paused, large or latched, a message goes out at once."""
+    send_it, outputs = sending(clock, subscribers)
+    send_it(message_of('0'))
+    assert outputs.told == []
+    send_it(message_of('1', '/map'))
+    assert outputs.told == [('publish', '0'), ('publish', '1')]
+    send_it(message_of('2' * LARGE_BYTES))
+    assert outputs.told[2:] == [('publish', '22')]
+    outputs.is_paused = True
+    send_it(message_of('3'))
+    assert outputs.told[3:] == [('publish', '3')]
+    outputs.is_paused, outputs.rtf = False, 1.0
+    send_it(message_of('4'))
+    assert outputs.told[4:] == [('publish', '4')]
+    send_it, outputs = sending(clock, subscribers, may_hold=False)
+    send_it(message_of('5'))
+    assert outputs.told == [('publish', '5')]
+
+
+def test_a_message_is_announced_before_it_is_published(
+    clock: Clock, subscribers: Subscribers
+) -> None:
+    """Promise: a recorder hears of a message in the order of publishing; requests are not told."""
+    send_it, outputs = sending(clock, subscribers, played=True)
+    outputs.rtf = 2.0
+    send_it(message_of('0'))
+    send_it(message_of('1', '/call'))
+    assert outputs.told == [('announce', '0'), ('publish', '0'), ('call', '1')]
 
 
 # Progress

@@ -11,8 +11,8 @@ import pytest
 
 from lk_dataset_ros.dataset import DataPlayback, Dataset, Finished, MemoryDatabase, Wait
 from lk_dataset_ros.dataset.playback.player import PlayThread
-from lk_dataset_ros.dataset.threads import SWITCH_INTERVAL_S
 from lk_dataset_ros.dataset.playback.read_ahead import BLOCK_ITEMS, ReadAhead
+from lk_dataset_ros.dataset.threads import SWITCH_INTERVAL_S
 from lk_dataset_ros.errors import BagFormatError, ComponentError
 from lk_dataset_ros.message import builtin_schema
 from lk_dataset_ros.testing import FakeClock

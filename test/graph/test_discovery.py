@@ -20,11 +20,20 @@ WEAK = QoSProfile(depth=10, reliability=ReliabilityPolicy.BEST_EFFORT)
 LATCHED = QoSProfile(depth=10, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
-def publisher(profile: QoSProfile, name: str = 'talker', hash_byte: int | None = None) -> Any:
+def publisher(
+    profile: QoSProfile,
+    name: str = 'talker',
+    hash_byte: int | None = None,
+    type_name: str = STRING,
+) -> Any:
     """Make what the graph tells of a publisher."""
     known = TypeHash(1, bytes([hash_byte]) * 32) if hash_byte is not None else TypeHash()
     return SimpleNamespace(
-        qos_profile=profile, node_name=name, node_namespace='/', topic_type_hash=known
+        qos_profile=profile,
+        node_name=name,
+        node_namespace='/',
+        topic_type=type_name,
+        topic_type_hash=known,
     )
 
 
@@ -161,6 +170,19 @@ def test_topics_of_several_types_are_refused_once(graph: Graph) -> None:
     assert said.startswith('/a is not recorded: it has several types')
     graph.topic('/a', publisher(RELIABLE))
     assert discovery.look() == ['/a']
+
+
+def test_a_type_that_comes_later_is_said_once(graph: Graph) -> None:
+    """Promise: who publishes another type on a topic that is recorded is not left out in silence."""
+    discovery = graph.discovery(all_topics=True)
+    graph.topic('/a', publisher(RELIABLE))
+    discovery.look()
+    assert graph.said == []
+    graph.publishers['/a'].append(publisher(RELIABLE, type_name='std_msgs/msg/Int32'))
+    discovery.watch()
+    discovery.watch()
+    (said,) = graph.said
+    assert 'only std_msgs/msg/String is recorded' in said
 
 
 def test_the_recorder_does_not_record_itself(graph: Graph) -> None:

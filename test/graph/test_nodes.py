@@ -258,12 +258,15 @@ BAD = [
     (('playback',), 'no bag is given'),
     (('playback', 'bag:=nowhere'), 'there is no bag at nowhere'),
     (('playback', 'bag:=bag', 'rtf:=-1.0'), 'rtf is -1.0; it has to be between 0 and'),
-    (('playback', 'bag:=bag', "topics:=['/else']"), 'there is no /else in bag; there is /odom'),
+    (
+        ('playback', 'bag:=bag', "topics:=['/else']"),
+        'there is no /else in what is played; there is /odom',
+    ),
     (
         ('playback', 'bag:=bag', "topics:=['/odom']", 'ready_limit_s:=0.3'),
         '/odom has no subscriber after 0.3 s',
     ),
-    (('recorder', 'bag:=new'), 'no topics are given'),
+    (('recorder', 'bag:=new'), 'nothing is chosen to be recorded: give topics'),
     (('recorder', 'bag:=bag', "topics:=['/odom']"), 'bag exists; a bag never overwrites'),
     (('recorder', 'bag:=bag/metadata.yaml/x', "topics:=['/odom']"), 'cannot be made'),
     (

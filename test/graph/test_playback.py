@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from lk_dataset_ros import Dataset, Schema, new_message
+from lk_dataset_ros.ros.qos import DEEP, profile_for_playback
 
 if TYPE_CHECKING:
     import subprocess
@@ -132,6 +133,36 @@ def calls(graph: Graph, code: str) -> None:
     """Call services, with assertions, in a process of its own."""
     exit_code, said = graph.finish(graph.start(sys.executable, '-c', CALLS + code))
     assert exit_code == 0, said
+
+
+@pytest.mark.parametrize(
+    ('offers', 'durability', 'depth', 'deadline_ns', 'liveliness'),
+    [
+        ('', 'VOLATILE', DEEP, 0, 'AUTOMATIC'),
+        ('not: [a list', 'VOLATILE', DEEP, 0, 'AUTOMATIC'),
+        (LATCHED.format(3), 'TRANSIENT_LOCAL', 3, 0, 'AUTOMATIC'),
+        (
+            '- {deadline: {sec: 1, nsec: 5}, liveliness: 3}',
+            'VOLATILE',
+            DEEP,
+            S + 5,
+            'MANUAL_BY_TOPIC',
+        ),
+        ('- {deadline: {sec: 1, nsec: 0}}\n- {}', 'VOLATILE', DEEP, 0, 'AUTOMATIC'),
+        ('- {deadline: {sec: 9223372036, nsec: 854775807}}', 'VOLATILE', DEEP, 0, 'AUTOMATIC'),
+        ('- {deadline: {sec: -1, nsec: x}}', 'VOLATILE', DEEP, 0, 'AUTOMATIC'),
+    ],
+)
+def test_recorded_profiles_are_offered_again(
+    offers: str, durability: str, depth: int, deadline_ns: int, liveliness: str
+) -> None:
+    """Promise: what subscribers demanded of the recorded publishers they get; nonsense is default."""
+    profile = profile_for_playback(offers, keeps=3)
+    assert profile.reliability.name == 'RELIABLE'
+    assert profile.durability.name == durability
+    assert profile.depth == depth
+    assert profile.deadline.nanoseconds == deadline_ns
+    assert profile.liveliness.name == liveliness
 
 
 def test_nothing_is_lost_at_the_start_by_default(graph: Graph, tmp_path: Path) -> None:

@@ -134,14 +134,18 @@ class PlaybackNode:
             if config.as_recorded
             else None
         )
+        engine = playback.config
+        has_clock = bool(engine.clock_hz or engine.clock_on_messages or any(engine.clock_topics))
         self._send = Sending(
-            playback, publishers, self._acknowledgement, self._requests, self._played
+            playback,
+            publishers,
+            self._acknowledgement,
+            self._requests,
+            self._played,
+            may_hold=not has_clock,
         )
         self._clock = Clock()
-        self._clock_publisher: Any = None
-        engine = playback.config
-        if engine.clock_hz or engine.clock_on_messages or any(engine.clock_topics):
-            self._clock_publisher = node.create_publisher(Clock, CLOCK, 10)
+        self._clock_publisher: Any = node.create_publisher(Clock, CLOCK, 10) if has_clock else None
 
     def _demands(self) -> list[str]:
         """Return the topics that must have subscribers."""
@@ -251,10 +255,13 @@ class PlaybackNode:
         self._playback.play(self._send, blocking=False, on_clock=self._publish_clock)
         while self._playback.is_playing:
             self._watch_subscribers()
+            self._send.flush()
             self._poll_terminal()
             if self._played is not None:
                 self._played.announce_old()
             yield POLL_S if self._needs_polling else LONGEST_WAIT_S
+        while not (self._send.flush() or self._is_stopped):
+            yield POLL_S
         self._playback.wait()
 
     def _see_through(self) -> Iterator[float]:
@@ -345,6 +352,7 @@ class PlaybackNode:
         self._progress.clear()
         self._is_stopped = True
         self._playback.close()
+        self._send.flush()
         self._subscribers.close()
         if self._state != 'finished':
             self._state = 'finished'
