@@ -101,7 +101,7 @@ _SAME = (
     '--max-cache-size',
     type=click.IntRange(0),
     metavar='BYTES',
-    help='What may wait for the disk; 100 MiB by default.',
+    help='What may wait for the disk; 256 MiB by default.',
 )
 @click.option(
     '--when-full',

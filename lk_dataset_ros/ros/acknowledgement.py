@@ -31,10 +31,15 @@ PROMPT_S = 0.012
 #: Bytes that are sent at once without waiting for an acknowledgement: the transport through shared
 #: memory holds 512 KiB.
 BURST_BYTES = 200_000
-#: How long subscribers may be busy before their acknowledgement is waited for instead, s.
-BUSY_S = 0.05
-#: How long to sleep between two looks, s.
-LOOK_S = 0.00001
+#: How long subscribers may be busy before their acknowledgement is waited for instead, s; and how
+#: long from then on: some processes are never idle.
+BUSY_S = 1.0
+ALWAYS_BUSY_S = 0.005
+#: The time that subscribers get which do not acknowledge and cannot be watched, s: that which an
+#: acknowledgement takes.
+UNKNOWN_S = 0.005
+#: How long to sleep between two looks, s, at first and after a while.
+LOOK_S, SLOW_LOOK_S = 0.00001, 0.001
 #: prctl: how late the kernel may wake a thread, ns.
 _SET_TIMER_SLACK, _SLACK_NS = 29, 1000
 
@@ -108,6 +113,7 @@ class Acknowledgement:
         self._bytes = 0
         #: Messages to watched subscribers between two acknowledgements, for now.
         self._window = DEFAULT_EVERY
+        self._busy_limit_s = BUSY_S
         #: Topics that are waited for just now.
         self.waiting_for: tuple[str, ...] = ()
 
@@ -147,8 +153,10 @@ class Acknowledgement:
                 self._complete_window()
             if not self._become_idle():
                 self.complete()
-        elif self._count >= (self._every or DEFAULT_EVERY):
+        elif self._count >= (self._every or self._subscribers.depth):
             self.complete()
+            if not self._every and self._subscribers.depth < DEFAULT_EVERY:
+                self._sleep(UNKNOWN_S)
 
     def has_room(self) -> bool:
         """Tell at once whether a burst may be sent."""
@@ -181,14 +189,16 @@ class Acknowledgement:
     def _become_idle(self) -> bool:
         """Wait until the subscribers are idle; return False if they are busy for long."""
         self._bytes = 0
-        if self._subscribers.are_idle():
-            return True
-        until_s = self._now_s() + BUSY_S
-        while self._now_s() < until_s:
-            self._sleep(LOOK_S)
-            if self._subscribers.are_idle():
-                return True
-        return False
+        until_s = self._now_s() + self._busy_limit_s
+        pause_s = LOOK_S
+        while not self._subscribers.are_idle():
+            if self._now_s() >= until_s or self._is_stopping():
+                self._busy_limit_s = ALWAYS_BUSY_S
+                return False
+            self._sleep(pause_s)
+            pause_s = min(1.1 * pause_s, SLOW_LOOK_S)
+        self._busy_limit_s = BUSY_S
+        return True
 
     def _wait(self, topics: tuple[str, ...], limit_s: float | None) -> None:
         since_s = self._now_s()

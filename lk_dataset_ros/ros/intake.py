@@ -19,7 +19,7 @@ from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.qos import ReliabilityPolicy
 
 from lk_dataset_ros.dataset import AsRecorded, Played
-from lk_dataset_ros.dataset.threads import prompt_switching
+from lk_dataset_ros.dataset.threads import ask_for_priority, prompt_switching
 from lk_dataset_ros.ros.taking import Arena, Taker
 from lk_dataset_ros.ros.types import message_class, schema_of
 
@@ -216,6 +216,7 @@ class Intake:
     def _run(self) -> None:
         # A collection of all that was imported would take longer than a history of 1000 messages
         # lasts at 50,000 per second; another thread may keep the interpreter as long as that, too.
+        ask_for_priority()
         gc.collect()
         gc.freeze()
         try:

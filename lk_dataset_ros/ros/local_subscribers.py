@@ -102,19 +102,20 @@ class LocalSubscribers:
 
     def _processes(self, topics: Iterable[str]) -> set[int] | None:
         """Return the numbers of the subscribing processes, None if one is not known."""
-        if not rclpy.get_rmw_implementation_identifier().startswith('rmw_fastrtps'):
-            return None
+        is_known = rclpy.get_rmw_implementation_identifier().startswith('rmw_fastrtps')
+        depth = RELIABLE_DEPTH
         ends: set[bytes] = set()
-        self._depth = RELIABLE_DEPTH
         for topic in topics:
             own = self._own_identity(topic)
             for info in self._node.get_subscriptions_info_by_topic(topic):
                 if info.qos_profile.reliability != ReliabilityPolicy.RELIABLE:
-                    self._depth = SENSOR_DEPTH
+                    depth = SENSOR_DEPTH
                 identity = bytes(info.endpoint_gid)
-                if own is None or identity[:4] != own[:4]:
-                    return None
+                is_known = is_known and own is not None and identity[:4] == own[:4]
                 ends.add(identity[4:6])
+        self._depth = depth
+        if not is_known:
+            return None
         found = {_process_of(int.from_bytes(end, 'little')) for end in ends}
         return None if None in found else {each for each in found if each is not None}
 

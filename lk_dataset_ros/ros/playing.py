@@ -71,6 +71,10 @@ class TopicPublishers:
         """Publish a message as it is."""
         self._calls[message.key](message.cdr)
 
+    def publisher(self, topic: str) -> Publisher:
+        """Return the publisher of a topic."""
+        return self._publishers[topic]
+
     def graph_name(self, topic: str) -> str:
         """Return the name that a topic has on the graph, after ROS's own remapping."""
         name: str = self._publishers[topic].topic_name

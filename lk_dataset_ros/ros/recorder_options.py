@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from rclpy.node import Node
     from rclpy.qos import QoSProfile
 
-#: Bytes that may wait for the writer, as in rosbag2.
-CACHE_BYTES: Final = 100 * 1024 * 1024
+#: Bytes that may wait for the writer: a second of a disk that is busy.
+CACHE_BYTES: Final = 256 * 1024 * 1024
 #: How a bag is called that is given no name, as in rosbag2.
 DATED: Final = 'rosbag2_%Y_%m_%d-%H_%M_%S'
 

@@ -5,17 +5,20 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+from lk_dataset_ros.ros.background import LARGE_BYTES
+
 if TYPE_CHECKING:
     from lk_dataset_ros.dataset import DataPlayback, SerializedMessage
     from lk_dataset_ros.ros.acknowledgement import Acknowledgement
     from lk_dataset_ros.ros.announcing import PlayedAnnouncements
+    from lk_dataset_ros.ros.background import BackgroundPublishing
     from lk_dataset_ros.ros.playing import TopicPublishers
     from lk_dataset_ros.ros.service_requests import ServiceRequests
 
 #: Longest time that a message with a time waits for room, s: it would come late otherwise.
 ROOM_LIMIT_S = 0.05
 #: A message of this size is not held back, bytes: ten of them would fill the transport.
-LARGE_BYTES = 20_000
+HOLD_BYTES = 20_000
 
 
 class Sending:
@@ -30,6 +33,7 @@ class Sending:
         acknowledgement: Holds it back.
         requests: Calls services.
         played: Tells a recorder of it, or None.
+        background: Publishes large messages meanwhile.
         may_hold: Messages may be sent a little later; not where `/clock` is sent with them.
     """
 
@@ -41,10 +45,15 @@ class Sending:
         requests: ServiceRequests,
         played: PlayedAnnouncements | None,
         *,
+        background: BackgroundPublishing,
         may_hold: bool,
     ) -> None:
         self._playback = playback
+        self._publishers = publishers
         self._publish = publishers.publish
+        self._background = background
+        #: Topics with large messages: all of theirs go the same way, and stay in order.
+        self._large: set[str] = set()
         self._acknowledgement = acknowledgement
         self._requests = requests
         self._called = frozenset(requests.topics)
@@ -65,7 +74,7 @@ class Sending:
                 is_unpaced
                 and self._may_hold
                 and len(self._held) < self._acknowledgement.burst
-                and len(message.cdr) < LARGE_BYTES
+                and len(message.cdr) < HOLD_BYTES
                 and message.key not in self._shallow
                 and not playback.is_paused
             ):
@@ -103,7 +112,20 @@ class Sending:
                 acknowledgement.make_room(topic, limit_s=None if is_unpaced else ROOM_LIMIT_S)
             if self._played is not None:
                 self._played.note(message)
-            self._publish(message)
+            if len(message.cdr) >= LARGE_BYTES or topic in self._large:
+                self._publish_large(message, is_unpaced=is_unpaced)
+            else:
+                self._publish(message)
             if is_unpaced:
                 acknowledgement.count(topic, len(message.cdr))
         self._held.clear()
+
+    def _publish_large(self, message: SerializedMessage, *, is_unpaced: bool) -> None:
+        topic = message.key
+        if self._background.is_possible and not is_unpaced:
+            self._large.add(topic)
+            self._background.publish(self._publishers.publisher(topic), message.cdr)
+            return
+        if topic in self._large:
+            self._background.drain()
+        self._publish(message)

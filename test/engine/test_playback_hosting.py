@@ -7,6 +7,7 @@ import logging
 import os
 import pty
 import termios
+import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -17,19 +18,22 @@ from hypothesis import strategies as st
 from lk_dataset_ros.dataset import SerializedMessage
 from lk_dataset_ros.dataset.playback import PlaybackStats
 from lk_dataset_ros.errors import ArmError
+from lk_dataset_ros.ros import background as background_module
 from lk_dataset_ros.ros.acknowledgement import (
     ANSWERED_S,
     BURST_BYTES,
     BUSY_S,
     DEFAULT_EVERY,
     PATIENCE_S,
+    UNKNOWN_S,
     WATCHED_EVERY,
     Acknowledgement,
 )
+from lk_dataset_ros.ros.background import LARGE_BYTES, BackgroundPublishing
 from lk_dataset_ros.ros.keyboard import Keyboard, split_keys
 from lk_dataset_ros.ros.progress_line import ProgressLine, progress_text
 from lk_dataset_ros.ros.readiness import SETTLE_S, Readiness
-from lk_dataset_ros.ros.sending import LARGE_BYTES, Sending
+from lk_dataset_ros.ros.sending import HOLD_BYTES, Sending
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -324,7 +328,7 @@ def test_best_effort_subscribers_get_smaller_bursts(
 
 
 def test_busy_subscribers_are_asked_to_acknowledge(clock: Clock, subscribers: Subscribers) -> None:
-    """Promise: a process that is never idle is held back by acknowledgement instead."""
+    """Promise: a process that is never idle is held back by acknowledgement, soon at once."""
     subscribers.is_watching = True
     held = acknowledgement(clock, subscribers)
     send(held, 5)
@@ -333,6 +337,30 @@ def test_busy_subscribers_are_asked_to_acknowledge(clock: Clock, subscribers: Su
     send(held, 1)
     assert subscribers.waits == [{'/a'}]
     assert clock.s - since_s >= BUSY_S
+    since_s = clock.s
+    send(held, 1)
+    assert len(subscribers.waits) == 2
+    assert clock.s - since_s < 0.1 * BUSY_S
+    subscribers.busy_looks = 0
+    send(held, 1)
+    subscribers.busy_looks = 1000
+    send(held, 1)
+    assert len(subscribers.waits) == 2
+
+
+def test_who_neither_acknowledges_nor_can_be_watched_gets_time(
+    clock: Clock, subscribers: Subscribers
+) -> None:
+    """Promise: best effort from another machine gets few messages per time."""
+    subscribers.depth = 5
+    held = acknowledgement(clock, subscribers)
+    since_s = clock.s
+    send(held, 50)
+    assert clock.s - since_s >= 8.9 * UNKNOWN_S
+    subscribers.depth = 10
+    since_s = clock.s
+    send(held, 50)
+    assert clock.s == since_s
 
 
 def test_room_is_told_of_at_once(clock: Clock, subscribers: Subscribers) -> None:
@@ -406,6 +434,23 @@ def test_a_latched_message_is_not_pushed_out_by_the_next(
 # Sending
 
 
+class Background:
+    """Stands for the thread that publishes large messages."""
+
+    def __init__(self, told: list[tuple[str, str]]) -> None:
+        self.is_possible = True
+        self._told = told
+
+    def publish(self, publisher: str, cdr: bytes) -> None:
+        """Take note."""
+        self._told.append((f'large {publisher}', cdr.decode()[:2]))
+
+    def drain(self) -> bool:
+        """Take note."""
+        self._told.append(('drain', ''))
+        return True
+
+
 class Outputs:
     """Stands for engine, publishers, requests and announcements, and notes what they are told."""
 
@@ -414,6 +459,11 @@ class Outputs:
         self.is_paused = False
         self.topics = ['/call']
         self.told: list[tuple[str, str]] = []
+        self.background = Background(self.told)
+
+    def publisher(self, topic: str) -> str:
+        """Return the topic for it."""
+        return topic
 
     def publish(self, message: SerializedMessage) -> None:
         """Take note."""
@@ -436,7 +486,13 @@ def sending(
     outputs: Any = Outputs()
     held = acknowledgement(clock, subscribers, 0, {'/map': 1})
     send_it = Sending(
-        outputs, outputs, held, outputs, outputs if played else None, may_hold=may_hold
+        outputs,
+        outputs,
+        held,
+        outputs,
+        outputs if played else None,
+        background=outputs.background,
+        may_hold=may_hold,
     )
     return send_it, outputs
 
@@ -468,7 +524,7 @@ def test_nothing_is_held_back_that_matters_now(clock: Clock, subscribers: Subscr
     assert outputs.told == []
     send_it(message_of('1', '/map'))
     assert outputs.told == [('publish', '0'), ('publish', '1')]
-    send_it(message_of('2' * LARGE_BYTES))
+    send_it(message_of('2' * HOLD_BYTES))
     assert outputs.told[2:] == [('publish', '22')]
     outputs.is_paused = True
     send_it(message_of('3'))
@@ -490,6 +546,85 @@ def test_a_message_is_announced_before_it_is_published(
     send_it(message_of('0'))
     send_it(message_of('1', '/call'))
     assert outputs.told == [('announce', '0'), ('publish', '0'), ('call', '1')]
+
+
+def test_large_messages_go_another_way_and_stay_in_order(
+    clock: Clock, subscribers: Subscribers
+) -> None:
+    """Promise: a topic with large messages is published apart, all of it from the first one on."""
+    send_it, outputs = sending(clock, subscribers)
+    outputs.rtf = 1.0
+    send_it(message_of('0', '/image'))
+    send_it(message_of('1' * LARGE_BYTES, '/image'))
+    send_it(message_of('2', '/image'))
+    send_it(message_of('3'))
+    assert outputs.told == [
+        ('publish', '0'),
+        ('large /image', '11'),
+        ('large /image', '2'),
+        ('publish', '3'),
+    ]
+    outputs.told.clear()
+    outputs.rtf = 0.0
+    send_it(message_of('4' * LARGE_BYTES, '/image'))
+    assert outputs.told == [('drain', ''), ('publish', '44')]
+
+
+def test_where_it_is_not_possible_they_go_the_same_way(
+    clock: Clock, subscribers: Subscribers
+) -> None:
+    """Promise: without rcl's library large messages are published like all others."""
+    send_it, outputs = sending(clock, subscribers)
+    outputs.rtf, outputs.background.is_possible = 1.0, False  # type: ignore[attr-defined]
+    send_it(message_of('1' * LARGE_BYTES, '/image'))
+    assert outputs.told == [('publish', '11')]
+
+
+def test_the_background_publishes_in_order_and_bounds_what_waits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Promise: all is published in order before a drain or a close ends; too much has to wait."""
+    published: list[bytes] = []
+    may_publish = threading.Event()
+
+    def publish(publisher: object, cdr: bytes) -> None:
+        del publisher
+        may_publish.wait(10.0)
+        published.append(cdr)
+
+    monkeypatch.setattr(background_module, 'publish_apart', publish)
+    monkeypatch.setattr(background_module, 'MAX_WAITING_BYTES', 20)
+    background: Any = BackgroundPublishing()
+    assert background.drain(0.0)
+    background.publish(None, b'0' * 10)
+    background.publish(None, b'1' * 10)
+    assert not background.drain(0.0)
+    third = threading.Thread(target=background.publish, args=(None, b'2'))
+    third.start()
+    assert third.is_alive()
+    may_publish.set()
+    third.join(10.0)
+    assert background.drain(10.0)
+    assert published == [b'0' * 10, b'1' * 10, b'2']
+    background.publish(None, b'3')
+    background.close()
+    assert published[-1] == b'3'
+
+
+def test_an_error_of_the_background_is_raised_where_somebody_asks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Promise: what rcl refuses ends the playback, and is not passed over."""
+
+    def publish(publisher: object, cdr: bytes) -> None:
+        raise RuntimeError(f'{publisher} {cdr!r}')
+
+    monkeypatch.setattr(background_module, 'publish_apart', publish)
+    background: Any = BackgroundPublishing()
+    background.publish('/a', b'0')
+    with pytest.raises(RuntimeError, match='/a'):
+        background.drain()
+    background.close()
 
 
 # Progress

@@ -45,6 +45,8 @@ node = rclpy.create_node('listener')
 got, clocks = [], []
 def take(topic):
     def on(message):
+        if not got:
+            print('hears', flush=True)
         got.append((topic, message.data, time.monotonic()))
     return on
 for topic, options in wanted['topics'].items():
@@ -122,7 +124,7 @@ def heard(process: subprocess.Popen[str]) -> tuple[dict[str, list[str]], list[fl
     """Return texts by topic, times of arrival, and what /clock said."""
     output, errors = process.communicate(timeout=90)
     assert output.strip(), errors
-    found = json.loads(output)
+    found = json.loads(output.splitlines()[-1])
     texts: dict[str, list[str]] = {}
     for topic, text, _ in found['got']:
         texts.setdefault(topic, []).append(text)
@@ -212,7 +214,8 @@ def test_sigint_ends_it_although_a_subscriber_is_stuck(graph: Graph, tmp_path: P
     bag = write_strings(tmp_path / 'bag', {'/a': counted(50_000, MS)})
     listener = listen(graph, 100_000, a={})
     playback = graph.start('lk', 'play', str(bag), '-r', '0', '--wait-for', 'all')
-    time.sleep(3.0)
+    assert listener.stdout is not None
+    assert listener.stdout.readline() == 'hears\n'
     listener.send_signal(signal.SIGSTOP)
     assert playback.stderr is not None
     while 'has not acknowledged for 5 s' not in (line := playback.stderr.readline()):

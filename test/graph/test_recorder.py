@@ -268,7 +268,7 @@ def test_takes_orders(graph: Graph, peer: Peer, tmp_path: Path) -> None:
     assert status.bag == str(tmp_path / 'bag')
     assert status.file == str(tmp_path / 'bag' / 'bag_1.mcap')
     assert (status.recording, status.paused) == (True, False)
-    assert status.cache_limit_bytes == 100 * 1024 * 1024
+    assert status.cache_limit_bytes == 256 * 1024 * 1024
     assert status.bytes == sum(len(f'....xxxx{text}\0') for text in ('one', 'two'))
     (topic,) = status.topics
     assert (topic.topic, topic.type, topic.count) == ('/a', 'std_msgs/msg/String', 2)

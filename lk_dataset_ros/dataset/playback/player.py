@@ -7,7 +7,7 @@ import threading
 from typing import TYPE_CHECKING, Any, Final
 
 from lk_dataset_ros.dataset.playback.actions import Finished, Publish, PublishClock, Wait
-from lk_dataset_ros.dataset.threads import prompt_switching
+from lk_dataset_ros.dataset.threads import ask_for_priority, prompt_switching
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,6 +79,7 @@ class PlayThread:
 
     def _run(self) -> None:
         try:
+            ask_for_priority()
             with prompt_switching():
                 self._at_start()
                 self._play()

@@ -21,6 +21,7 @@ from lk_dataset_ros.errors import ComponentError
 from lk_dataset_ros.msg import PlaybackStatus
 from lk_dataset_ros.ros.acknowledgement import Acknowledgement
 from lk_dataset_ros.ros.announcing import PlayedAnnouncements
+from lk_dataset_ros.ros.background import BackgroundPublishing
 from lk_dataset_ros.ros.host import LONGEST_WAIT_S, is_stopping, run_node
 from lk_dataset_ros.ros.keyboard import Keyboard
 from lk_dataset_ros.ros.local_subscribers import LocalSubscribers
@@ -136,12 +137,14 @@ class PlaybackNode:
         )
         engine = playback.config
         has_clock = bool(engine.clock_hz or engine.clock_on_messages or any(engine.clock_topics))
+        self._background = BackgroundPublishing()
         self._send = Sending(
             playback,
             publishers,
             self._acknowledgement,
             self._requests,
             self._played,
+            background=self._background,
             may_hold=not has_clock,
         )
         self._clock = Clock()
@@ -260,7 +263,7 @@ class PlaybackNode:
             if self._played is not None:
                 self._played.announce_old()
             yield POLL_S if self._needs_polling else LONGEST_WAIT_S
-        while not (self._send.flush() or self._is_stopped):
+        while not (self._send.flush() and self._background.drain(0.0)) and not self._is_stopped:
             yield POLL_S
         self._playback.wait()
 
@@ -353,6 +356,7 @@ class PlaybackNode:
         self._is_stopped = True
         self._playback.close()
         self._send.flush()
+        self._background.close()
         self._subscribers.close()
         if self._state != 'finished':
             self._state = 'finished'
