@@ -183,7 +183,7 @@ def test_rtf_0_loses_nothing_whatever_the_depth(graph: Graph, tmp_path: Path, de
     """Promise: as fast as possible, a Python subscriber of ROS 2's default depth gets it all."""
     bag = write_strings(tmp_path / 'bag', {'/a': counted(3000, MS), '/b': counted(1000, MS)})
     listener = listen(graph, 4000, a={'depth': depth}, b={'depth': depth})
-    code, _, errors = graph.lk('play', bag, '-r', '0')
+    code, _, errors = graph.lk('play', bag, '-r', '0', '--wait-for', 'all')
     assert code == 0, errors
     texts, times, _ = heard(listener)
     assert texts['/a'] == [str(index) for index in range(3000)]
@@ -230,7 +230,7 @@ def test_rtf_0_suits_subscribers_that_do_not_acknowledge(graph: Graph, tmp_path:
     """Promise: best effort with the depth of sensor data gets it all as well."""
     bag = write_strings(tmp_path / 'bag', {'/a': counted(3000, MS)})
     listener = listen(graph, 3000, a={'depth': 5, 'reliability': 'BEST_EFFORT'})
-    code, _, errors = graph.lk('play', bag, '-r', '0')
+    code, _, errors = graph.lk('play', bag, '-r', '0', '--wait-for', 'all')
     assert code == 0, errors
     assert heard(listener)[0]['/a'] == [str(index) for index in range(3000)]
 
