@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from rosbags.interfaces import Nodetype
 
-from lk_dataset_ros.dataset.yaml_text import load_yaml
+from lk_dataset_ros.dataset.offers import is_transient_local, offers_in
 from lk_dataset_ros.errors import DatasetError, MessageTypeError
 from lk_dataset_ros.message import codec_for
 
@@ -249,19 +249,11 @@ def latched_depth(qos: str) -> int:
     return min(
         sum(
             max(_whole(each.get('depth')), 1)
-            for each in _profiles(qos)
-            if str(each.get('durability')) in ('transient_local', '1')
+            for each in offers_in(qos)
+            if is_transient_local(each)
         ),
         _MAX_LATCHED,
     )
-
-
-def _profiles(qos: str) -> list[dict[str, Any]]:
-    try:
-        found = load_yaml(qos)
-    except (yaml.YAMLError, ValueError, RecursionError):
-        return []
-    return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
 
 
 def _whole(value: Any) -> int:
@@ -274,8 +266,8 @@ def _joined_qos(one: str, other: str) -> str:
         return one
     if not one:
         return other
-    profiles = _profiles(one)
-    profiles += [each for each in _profiles(other) if each not in profiles]
+    profiles = offers_in(one)
+    profiles += [each for each in offers_in(other) if each not in profiles]
     return yaml.safe_dump(profiles, sort_keys=False)
 
 

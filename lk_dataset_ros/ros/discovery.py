@@ -12,6 +12,7 @@ from rclpy.qos import (
     qos_check_compatible,
 )
 
+from lk_dataset_ros.ros.played import PLAYED
 from lk_dataset_ros.ros.qos import offers_to_yaml, profile_for_offers
 from lk_dataset_ros.ros.types import type_hash_of
 
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from lk_dataset_ros.dataset.recording.topic_choice import TopicChoice
     from lk_dataset_ros.ros.intake import Intake
 
-#: Type of the topic on which a playback tells how its messages stood in their bag.
-PLAYED: Final = 'lk_dataset_ros/msg/PlayedMessages'
 #: How often the publishers of topics that are recorded are looked at again, s.
 WATCH_PERIOD_S: Final = 1.0
 

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from lk_dataset_ros.ros.intake import Intake
 
-_TYPE: Final = 'lk_dataset_ros/msg/PlayedMessages'
+#: Type of the topic on which a playback tells how its messages stood in their bag.
+PLAYED: Final = 'lk_dataset_ros/msg/PlayedMessages'
 #: Each holds many messages.
 _DEPTH: Final = 10_000
 
@@ -39,7 +40,7 @@ class PlayedListener:
     def look(self) -> bool:
         """Listen to playbacks that are new on the graph; return whether there is one."""
         for name, types in self._node.get_topic_names_and_types():
-            if _TYPE in types and name not in self._subscriptions:
+            if PLAYED in types and name not in self._subscriptions:
                 self._subscriptions[name] = DrainedSubscription(
                     self._node,
                     PlayedMessages,

@@ -14,6 +14,8 @@ from rclpy.qos import (
     ReliabilityPolicy,
 )
 
+from lk_dataset_ros.dataset.offers import is_latched, offers_in
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -74,15 +76,8 @@ def profile_for_playback(
         latched: Transient local, whatever was recorded.
         keeps: Messages that a late subscriber gets where it is transient local; 0 is `depth`.
     """
-    offers = _load(offers_yaml)
-    latched = latched or (
-        bool(offers)
-        and all(
-            str(each.get('durability'))
-            in ('transient_local', str(DurabilityPolicy.TRANSIENT_LOCAL.value))
-            for each in offers
-        )
-    )
+    offers = offers_in(offers_yaml)
+    latched = latched or is_latched(offers_yaml)
     liveliness = _common(offers, 'liveliness')
     return QoSProfile(
         history=HistoryPolicy.KEEP_LAST,
@@ -138,13 +133,3 @@ def _to_dict(profile: QoSProfile) -> dict[str, Any]:
 def _duration(nanoseconds: int) -> dict[str, int]:
     sec, nsec = divmod(nanoseconds, 1_000_000_000)
     return {'sec': sec, 'nsec': nsec}
-
-
-def _load(offers_yaml: str) -> list[dict[str, Any]]:
-    try:
-        offers = yaml.safe_load(offers_yaml) if offers_yaml else []
-    except yaml.YAMLError:
-        return []
-    if not isinstance(offers, list):
-        return []
-    return [each for each in offers if isinstance(each, dict)]

@@ -26,6 +26,7 @@ from rclpy.qos import (
 )
 from rclpy.validate_full_topic_name import validate_full_topic_name
 
+from lk_dataset_ros.dataset.time import NS_PER_S
 from lk_dataset_ros.errors import ComponentError
 
 if TYPE_CHECKING:
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
 MAX_BYTES: Final = 1024 * 1024
 MAX_DEPTH: Final = 1_000_000
 _LONGEST_NS: Final = 2**63 - 1
-_NS_PER_S: Final = 1_000_000_000
 
 _POLICIES: Final = {
     'history': HistoryPolicy,
@@ -165,7 +165,7 @@ def _duration(topic: str, name: str, value: Any) -> Duration:
     ):
         raise _wrong(topic, name, value, '{sec: 1, nsec: 0}, neither of them negative')
     # More than fits means "for ever", as some middlewares write it down.
-    return Duration(nanoseconds=min(numbers[0] * _NS_PER_S + numbers[1], _LONGEST_NS))
+    return Duration(nanoseconds=min(numbers[0] * NS_PER_S + numbers[1], _LONGEST_NS))
 
 
 def _wrong(topic: str, name: str, value: Any, wanted: str) -> ComponentError:

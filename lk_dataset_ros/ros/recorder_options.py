@@ -134,14 +134,6 @@ def declare_recorder_options(node: Node) -> RecorderOptions:
         )
     if node.get_parameter('use_sim_time').value and not config.discovery:
         raise ComponentError('use_sim_time needs discovery: /clock has to be found first')
-    if engine.use_ring_buffer and not (
-        engine.ring_buffer_size or engine.ring_buffer_bytes or engine.ring_buffer_s
-    ):
-        # The engine says so, too, but then there is a bag already.
-        raise ComponentError(
-            'the ring buffer has no limit: set ring_buffer_size, ring_buffer_bytes or '
-            'ring_buffer_s'
-        )
     if config.max_files and not (engine.max_file_bytes or engine.max_file_s):
         node.get_logger().info(
             f'max_files is {config.max_files}: files are split by ~/split only, as neither '

@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lk_dataset_ros.dataset import DataRecorder, McapDatabase, MemoryDatabase
+from lk_dataset_ros.dataset.offers import is_latched
 from lk_dataset_ros.dataset.recording import PREFIX, Arrivals, AsRecorded, Played
 from lk_dataset_ros.dataset.recording.admission import Admission
 from lk_dataset_ros.dataset.recording.arrivals import GID, NO_SEQUENCE
 from lk_dataset_ros.dataset.recording.cache import Cache
 from lk_dataset_ros.dataset.recording.losses import Sequences
-from lk_dataset_ros.dataset.recording.recorder import is_latched
 from lk_dataset_ros.dataset.recording.ring import Ring
 from lk_dataset_ros.errors import BagWriteError, CapabilityError, ComponentError
 from lk_dataset_ros.message import Batch

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from lk_dataset_ros.dataset.recording.arrivals import Arrivals
 
-Predicate = 'Callable[[str, Any], bool]'
-
 
 @dataclass(slots=True)
 class _Seen:

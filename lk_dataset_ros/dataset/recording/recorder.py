@@ -5,11 +5,10 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-import yaml
+from typing import TYPE_CHECKING, Any, Final
 
 from lk_dataset_ros.component import Component, option
+from lk_dataset_ros.dataset.offers import is_latched
 from lk_dataset_ros.dataset.recording.admission import Admission
 from lk_dataset_ros.dataset.recording.arrivals import arrival_of
 from lk_dataset_ros.dataset.recording.cache import Cache
@@ -30,6 +29,10 @@ if TYPE_CHECKING:
     from lk_dataset_ros.dataset.recording.arrivals import Arrivals
 
     Order = Callable[[], None]
+
+
+#: What is known of a message besides its bytes takes about so much room.
+_HEAD_BYTES: Final = 64
 
 
 class DataRecorder(Component):
@@ -117,6 +120,21 @@ class DataRecorder(Component):
         )
         start_paused: bool = option(False, 'record nothing until resume')
 
+        def __post_init__(self) -> None:
+            """Check every value, and that memory is bounded.
+
+            Raises:
+                ComponentError: If a value is wrong, or the ring buffer has no limit.
+            """
+            super().__post_init__()
+            if self.use_ring_buffer and not (
+                self.ring_buffer_size or self.ring_buffer_bytes or self.ring_buffer_s
+            ):
+                raise ComponentError(
+                    'the ring buffer has no limit: set ring_buffer_size, ring_buffer_bytes or '
+                    'ring_buffer_s'
+                )
+
     def __init__(
         self,
         database: Database,
@@ -130,13 +148,6 @@ class DataRecorder(Component):
         self.database = database
         self._now_ns = now_ns
         config = self.config
-        if config.use_ring_buffer and not (
-            config.ring_buffer_size or config.ring_buffer_bytes or config.ring_buffer_s
-        ):
-            raise ComponentError(
-                'the ring buffer has no limit: set ring_buffer_size, ring_buffer_bytes or '
-                'ring_buffer_s'
-            )
         self._stats: dict[str, TopicStats] = {}
         self._schemas: dict[str, Schema] = {}
         self._sequences: dict[str, Sequences] = {}
@@ -256,8 +267,7 @@ class DataRecorder(Component):
         if callable(item):
             self._cache.put(item, 0, must_stay=True)
         else:
-            # The heads take room, too: many small messages are not for nothing.
-            self._cache.put(item, item.size + 64 * len(item))
+            self._cache.put(item, _room_of(item))
 
     def _work(self, item: Arrivals | Order) -> None:
         with self._writing:
@@ -283,7 +293,7 @@ class DataRecorder(Component):
                 else:
                     self._note_dropped(item)
                 if not callable(item):
-                    self._cache.written(item.size + 64 * len(item))
+                    self._cache.written(_room_of(item))
             if self.error is None:
                 wait_ns = self._flush_if_due()
 
@@ -409,10 +419,6 @@ class DataRecorder(Component):
                 self.dx.count('lost', stats.lost - before)
                 self.dx.warn('messages were lost')
 
-    def sequences(self, name: str) -> Sequences:
-        """Return what the numbers of a topic's messages tell."""
-        return self._sequences[name]
-
     def get_stats(self) -> dict[str, TopicStats]:
         """Return what was recorded, by topic."""
         return self._stats
@@ -503,19 +509,6 @@ class DataRecorder(Component):
                 stats.dropped += gone
 
 
-def is_latched(qos: str) -> bool:
-    """Tell whether every publisher of a topic offers its last messages to late subscribers.
-
-    Args:
-        qos: Offered QoS profiles as rosbag2 writes them.
-    """
-    try:
-        offers = yaml.safe_load(qos) if qos else []
-    except yaml.YAMLError:
-        return False
-    if not isinstance(offers, list) or not offers:
-        return False
-    return all(
-        isinstance(each, dict) and str(each.get('durability')) in ('transient_local', '1')
-        for each in offers
-    )
+def _room_of(arrivals: Arrivals) -> int:
+    """Return the bytes that messages take while they wait: their heads are not for nothing."""
+    return arrivals.size + _HEAD_BYTES * len(arrivals)

@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from lk_dataset_ros.dataset.recording.latched import Latched, at
+from lk_dataset_ros.dataset.time import NS_PER_S
 from lk_dataset_ros.errors import CapabilityError
 
 if TYPE_CHECKING:
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     from lk_dataset_ros.dataset.databases.mcap import McapDatabase
     from lk_dataset_ros.dataset.recording.arrivals import Arrivals
     from lk_dataset_ros.dataset.recording.statistics import TopicStats
-
-_NS_PER_S = 1_000_000_000
 
 
 class Sink:
@@ -45,7 +44,7 @@ class Sink:
         *,
         max_file_bytes: int = 0,
         max_file_ns: int = 0,
-        flush_period_ns: int = _NS_PER_S,
+        flush_period_ns: int = NS_PER_S,
         flush_every_n: int = 0,
         monotonic_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
