@@ -12,6 +12,8 @@ from collections import deque
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from lk_dataset_ros.dataset.threads import give_up_priority
+
 if TYPE_CHECKING:
     from rclpy.publisher import Publisher
 
@@ -79,6 +81,7 @@ class BackgroundPublishing:
             raise error
 
     def _run(self) -> None:
+        give_up_priority()
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._waiting or self._is_closed)

@@ -179,11 +179,14 @@ class TopicDiscovery:
         return found
 
     def watch(self) -> None:
-        """Warn of publishers that came later and whose messages cannot be received."""
+        """Check the publishers from time to time."""
         now_s = time.monotonic()
-        if now_s < self._watch_at_s:
-            return
-        self._watch_at_s = now_s + WATCH_PERIOD_S
+        if now_s >= self._watch_at_s:
+            self._watch_at_s = now_s + WATCH_PERIOD_S
+            self.check()
+
+    def check(self) -> None:
+        """Warn of publishers that came later and whose messages cannot be received."""
         for topic in self._profiles:
             self._watch_topic(topic, self._node.get_publishers_info_by_topic(topic))
 

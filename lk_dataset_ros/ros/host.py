@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import signal
@@ -9,7 +10,7 @@ import sys
 import threading
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
@@ -19,11 +20,13 @@ from rclpy.signals import SignalHandlerOptions
 from lk_dataset_ros.errors import LkError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from types import FrameType
 
-#: Longest wait for events, s: a signal is noticed within this time.
+#: How often an activity looks at what no event tells it of, s.
 LONGEST_WAIT_S = 0.1
+#: Longest wait for events, s: signals are events, too, but one can come just before the wait.
+_LONGEST_SPIN_S = 1.0
 
 
 #: Where Fast DDS looks for profiles, and ours in its dialect, by the library that is loaded.
@@ -51,6 +54,33 @@ class _Stop:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._request)
 
+    @contextlib.contextmanager
+    def waking(self, node: Node) -> Iterator[None]:
+        """End the node's wait for events when a signal comes.
+
+        Python handles a signal when the main thread runs Python again; a thread that reads what
+        the interpreter writes at once makes it do so.
+        """
+        wake = waker(node)
+        reading, writing = os.pipe()
+        os.set_blocking(writing, False)
+        before = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+
+        def pass_on() -> None:
+            while os.read(reading, 64).strip(_END):
+                wake()
+
+        thread = threading.Thread(target=pass_on, name='signals', daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            signal.set_wakeup_fd(before)
+            os.write(writing, _END)
+            thread.join()
+            os.close(writing)
+            os.close(reading)
+
     def ignore_more(self) -> None:
         """Let no second ctrl-C end what has been asked to end, and is ending."""
         if self.requested:
@@ -64,7 +94,16 @@ class _Stop:
         _asked.set()
 
 
+#: Written instead of a signal's number, to end who reads them.
+_END: Final = b'\0'
 _asked = threading.Event()
+
+
+def waker(node: Node) -> Callable[[], None]:
+    """Return what ends a node's wait for events, from any thread."""
+    guard = node.create_guard_condition(lambda: None)
+    trigger: Callable[[], None] = guard.trigger
+    return trigger
 
 
 def is_stopping() -> bool:
@@ -127,11 +166,12 @@ def _spin(node: Node, activity: Activity, stop: _Stop) -> int:
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     try:
-        while not stop.requested:
-            wait_s = activity.turn()
-            if wait_s is None:
-                break
-            executor.spin_once(timeout_sec=min(wait_s, LONGEST_WAIT_S))
+        with stop.waking(node):
+            while not stop.requested:
+                wait_s = activity.turn()
+                if wait_s is None:
+                    break
+                executor.spin_once(timeout_sec=min(wait_s, _LONGEST_SPIN_S))
     finally:
         executor.remove_node(node)
         executor.shutdown(timeout_sec=0.0)

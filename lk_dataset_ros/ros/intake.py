@@ -19,7 +19,11 @@ from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.qos import ReliabilityPolicy
 
 from lk_dataset_ros.dataset import AsRecorded, Played
-from lk_dataset_ros.dataset.threads import ask_for_priority, prompt_switching
+from lk_dataset_ros.dataset.threads import (
+    ask_for_priority,
+    ask_for_priority_of,
+    prompt_switching,
+)
 from lk_dataset_ros.ros.taking import Arena, Taker
 from lk_dataset_ros.ros.types import message_class, schema_of
 
@@ -41,6 +45,9 @@ _ROUND: Final = 256
 _ROUND_PART: Final = 0.1
 #: How often the middleware is asked what it has lost, s.
 EVENT_PERIOD_S: Final = 0.5
+#: Names of the threads of Fast DDS. Of a message of 1 MB, what is not taken out of the publisher's
+#: half a megabyte of shared memory at once is sent again later, until it is out of its history.
+_RECEIVING: Final = 'dds.'
 
 
 class _NeverExecuted(CallbackGroup):
@@ -217,6 +224,7 @@ class Intake:
         # A collection of all that was imported would take longer than a history of 1000 messages
         # lasts at 50,000 per second; another thread may keep the interpreter as long as that, too.
         ask_for_priority()
+        ask_for_priority_of(_RECEIVING)
         gc.collect()
         gc.freeze()
         try:

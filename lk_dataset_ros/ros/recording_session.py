@@ -147,7 +147,7 @@ class RecordingSession:
         if self.is_closed:
             return
         self.is_closed = True
-        for end in (self._end_intake, self.recorder.close):
+        for end in (self._discovery.check, self._end_intake, self.recorder.close):
             try:
                 end()
             except Exception as error:  # noqa: BLE001 - the bag is to be closed, whatever fails

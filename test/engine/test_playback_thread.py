@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from lk_dataset_ros.dataset import DataPlayback, Dataset, Finished, MemoryDatabase, Wait
-from lk_dataset_ros.dataset.playback.player import PlayThread
+from lk_dataset_ros.dataset.playback.player import LEAST_SPIN_NS, MOST_SPIN_NS, Margin, PlayThread
 from lk_dataset_ros.dataset.playback.read_ahead import BLOCK_ITEMS, ReadAhead
 from lk_dataset_ros.dataset.threads import SWITCH_INTERVAL_S
 from lk_dataset_ros.errors import BagFormatError, ComponentError
@@ -372,3 +372,34 @@ def test_a_wake_ends_one_sleep() -> None:
     thread.start()
     assert thread.join(LIMIT_S)
     assert waits[-1] - waits[0] >= 30 * MS
+
+
+def test_the_margin_becomes_as_long_as_sleeps_end_late() -> None:
+    """Promise: a thread wakes early enough for nearly all sleeps, and no earlier than it must."""
+    margin = Margin()
+    for number in range(20_000):
+        # One sleep of 100 ends so late that it does not fit into the shortest margin.
+        margin.learn(400_000 if number % 100 == 0 else 50_000)
+    assert 300_000 < margin.ns <= 500_000
+    for _ in range(20_000):
+        margin.learn(10 * MOST_SPIN_NS)
+    assert margin.ns == MOST_SPIN_NS
+    for _ in range(20_000):
+        margin.learn(0)
+    assert margin.ns == LEAST_SPIN_NS
+
+
+def test_the_end_is_told_whatever_ended_it() -> None:
+    """Promise: `on_end` is called once, behind everything, also where publishing failed."""
+    ends: list[bool] = []
+
+    def fail(message: Any) -> None:
+        raise ValueError(message.key)
+
+    playback = DataPlayback(numbered(3), rtf=0.0)
+    playback.play(lambda _: None, on_end=lambda: ends.append(playback.is_playing))
+    assert ends == [False]
+    failing = DataPlayback(numbered(3), rtf=0.0)
+    with pytest.raises(ValueError, match='/n'):
+        failing.play(fail, on_end=lambda: ends.append(failing.is_playing))
+    assert ends == [False, False]

@@ -121,6 +121,23 @@ def test_a_message_that_was_overtaken_is_no_loss() -> None:
     assert (sequences.lost, sequences.before) == (3, 4)
     sequences.take(arrivals('/n', [1, 1, 1], sequence=[8, 6, 7]))
     assert sequences.lost == 0
+    sequences.take(arrivals('/n', [1], sequence=[3]))
+    assert (sequences.lost, sequences.before) == (1, 2)
+
+
+def test_what_cannot_be_known_is_said() -> None:
+    """Promise: a late start and a middleware without numbers are told beside other reasons."""
+    recorder = recorder_of(MemoryDatabase())
+    recorder.take(arrivals('/n', [1, 2], sequence=[1, 2]))
+    assert recorder.get_stats()['/n'].unknown == ''
+    late = '7 messages had been sent before the first one that was received'
+    recorder.take(arrivals('/n', [3], sequence=[8], publisher=[2]))
+    assert recorder.get_stats()['/n'].unknown == late
+    recorder.note_unknown('/n', 'best effort')
+    assert recorder.get_stats()['/n'].unknown == f'best effort; {late}'
+    recorder.take(arrivals('/n', [4], sequence=[NO_SEQUENCE], publisher=[3]))
+    assert 'best effort; the middleware does not number' in recorder.get_stats()['/n'].unknown
+    recorder.close()
 
 
 def test_a_middleware_without_numbers_tells_no_losses() -> None:

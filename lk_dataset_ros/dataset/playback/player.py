@@ -15,10 +15,35 @@ if TYPE_CHECKING:
     from lk_dataset_ros.dataset.playback.actions import Action
     from lk_dataset_ros.dataset.records import SerializedMessage
 
-#: A sleep ends so late at times; before the moment that counts it is spent awake, ns.
-SPIN_NS: Final = 150_000
+#: Bounds of the time before the moment that counts that is spent awake, ns.
+LEAST_SPIN_NS: Final = 100_000
+MOST_SPIN_NS: Final = 1_000_000
+#: What it becomes longer by after a sleep that ended too late, and shorter by after another one,
+#: ns: one of 200 ends too late where it stays as it is.
+_LONGER_NS: Final = 100_000
+_SHORTER_NS: Final = 500
 #: Longest sleep of a sleeper that cannot be woken, s.
 LONGEST_SLEEP_S: Final = 0.01
+
+
+class Margin:
+    """How long before the moment that counts a sleep has to end, as sleeps end late.
+
+    On a quiet machine that is 0.1 ms; a virtual one can need several times that.
+
+    Attributes:
+        ns: So long.
+    """
+
+    def __init__(self) -> None:
+        self.ns = LEAST_SPIN_NS
+
+    def learn(self, late_ns: int) -> None:
+        """Take note of how late a sleep ended."""
+        if late_ns > self.ns:
+            self.ns = min(self.ns + _LONGER_NS, MOST_SPIN_NS)
+        else:
+            self.ns = max(self.ns - _SHORTER_NS, LEAST_SPIN_NS)
 
 
 class PlayThread:
@@ -56,6 +81,7 @@ class PlayThread:
         self._at_start = at_start
         self._at_end = at_end
         self._woken = threading.Event()
+        self._margin = Margin()
         self.error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name='lk playback', daemon=True)
 
@@ -107,10 +133,14 @@ class PlayThread:
         if self._sleep is not None:
             self._sleep(min(wait_ns * 1e-9, LONGEST_SLEEP_S))
             return
-        due_ns = now_ns() + wait_ns
-        if wait_ns > SPIN_NS and self._woken.wait((wait_ns - SPIN_NS) * 1e-9):
-            self._woken.clear()
-            return
+        begin_ns = now_ns()
+        due_ns = begin_ns + wait_ns
+        sleep_ns = wait_ns - self._margin.ns
+        if sleep_ns > 0:
+            if self._woken.wait(sleep_ns * 1e-9):
+                self._woken.clear()
+                return
+            self._margin.learn(now_ns() - begin_ns - sleep_ns)
         while now_ns() < due_ns:
             pass
 

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     Publisher = Callable[[SerializedMessage], Any]
     ProgressOption = Callable[[PlaybackStats], Any] | bool | None
 
-#: Part of the read-ahead that is filled before the first message, and longest wait for it, s.
-_FILLED, _FILL_LIMIT_S = 0.25, 1.0
+#: Part of the read-ahead that is filled before the first message, and longest wait for it, s:
+#: what is read meanwhile disturbs the first messages.
+_FILLED, _FILL_LIMIT_S = 0.9, 0.5
 
 
 class Playing(Controls):
@@ -59,6 +60,7 @@ class Playing(Controls):
         blocking: bool = True,
         progress: ProgressOption = None,
         on_clock: Callable[[int], Any] | None = None,
+        on_end: Callable[[], Any] | None = None,
         sleep: Callable[[float], Any] | None = None,
     ) -> PlaybackStats:
         """Play on a thread of its own, which publishes and sleeps.
@@ -68,6 +70,7 @@ class Playing(Controls):
             blocking: Return at the end; else at once, and `wait` waits.
             progress: Called with a `PlaybackStats` five times per second; True prints a line.
             on_clock: Called with the recorded time, ns, where it is to be published.
+            on_end: Called on the thread when it is over, whatever ended it.
             sleep: Used instead of waiting on the thread, such as by tests.
 
         Returns:
@@ -93,7 +96,7 @@ class Playing(Controls):
                 now_ns=self._now_ns,
                 sleep=sleep,
                 at_start=self._fill,
-                at_end=lambda: self._at_end(report),
+                at_end=lambda: self._at_end(report, on_end),
             )
             self._is_playing = True
             if self.config.read_ahead_bytes and not self.is_finished:
@@ -132,7 +135,7 @@ class Playing(Controls):
         with self._lock:
             self._close_ahead()
 
-    def _at_end(self, report: Progress | None) -> None:
+    def _at_end(self, report: Progress | None, on_end: Callable[[], Any] | None) -> None:
         with self._lock:
             self._is_playing = False
             self._close_ahead()
@@ -143,6 +146,8 @@ class Playing(Controls):
             self._end_stepping()
         if report is not None:
             report.close()
+        if on_end is not None:
+            on_end()
 
     def _tell_of(self, progress: ProgressOption) -> Callable[[], Any] | None:
         if callable(progress):

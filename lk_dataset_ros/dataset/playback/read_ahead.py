@@ -17,12 +17,14 @@ BLOCK_ITEMS: Final = 128
 BLOCK_BYTES: Final = 1024 * 1024
 #: Below this part of its room the thread reads without rests.
 _LOW: Final = 0.25
+#: Above it, the thread rests so many times as long as it took.
+_REST: Final = 3.0
 
 
 class ReadAhead(Generic[Item]):
     """An iterator of blocks of what a source yields, read by a thread.
 
-    The thread rests between blocks as long as they took, while enough is there: the one who plays
+    The thread rests between blocks while enough is there: the one who plays
     needs the interpreter at his time, not when it is free.
 
     Args:
@@ -108,7 +110,7 @@ class ReadAhead(Generic[Item]):
                 self._changed.notify_all()
                 is_low = self._bytes < _LOW * self._limit_bytes
             if self.may_rest and not is_low:
-                time.sleep(time.perf_counter() - start_s)
+                time.sleep(_REST * (time.perf_counter() - start_s))
         with self._changed:
             self._is_over = True
             self._changed.notify_all()

@@ -33,6 +33,10 @@ class _Heard:
         # A message that overtook another makes no loss, and none is counted twice.
         return max(self.highest - self.first + 1 - self.received, 0)
 
+    @property
+    def before(self) -> int:
+        return max(self.first - 1, 0)
+
 
 class Sequences:
     """The sequence numbers of one topic's publishers."""
@@ -41,9 +45,8 @@ class Sequences:
         self._heard: dict[bytes, _Heard] = {}
         self._forgotten = 0
         self._lost_of_forgotten = 0
+        self._before_forgotten = 0
         self.is_numbered = True
-        #: Messages that their publishers had sent before they were heard first.
-        self.before = 0
 
     @property
     def publishers(self) -> int:
@@ -55,6 +58,20 @@ class Sequences:
         """Messages that were sent after the first and before the last one heard, and not heard."""
         return self._lost_of_forgotten + sum(each.lost for each in self._heard.values())
 
+    @property
+    def before(self) -> int:
+        """Messages that publishers had sent before they were heard first."""
+        return self._before_forgotten + sum(each.before for each in self._heard.values())
+
+    @property
+    def doubt(self) -> str:
+        """Why `lost` may not be everything; empty if it is."""
+        if not self.is_numbered:
+            return 'the middleware does not number messages: only what it reports as lost is known'
+        if self.before:
+            return f'{self.before} messages had been sent before the first one that was received'
+        return ''
+
     def take(self, arrivals: Arrivals) -> None:
         """Take note of messages."""
         for publisher, sequence in _by_publisher(arrivals):
@@ -65,7 +82,6 @@ class Sequences:
             heard = self._heard.get(publisher)
             if heard is None:
                 heard = self._heard[publisher] = _Heard(low, high)
-                self.before += max(low - 1, 0)
                 self._forget_oldest()
             heard.first = min(heard.first, low)
             heard.highest = max(heard.highest, high)
@@ -76,6 +92,7 @@ class Sequences:
             oldest = self._heard.pop(next(iter(self._heard)))
             self._forgotten += 1
             self._lost_of_forgotten += oldest.lost
+            self._before_forgotten += oldest.before
 
 
 def _by_publisher(arrivals: Arrivals) -> Iterator[tuple[bytes, NDArray[np.uint64]]]:

@@ -151,6 +151,7 @@ class DataRecorder(Component):
         self._stats: dict[str, TopicStats] = {}
         self._schemas: dict[str, Schema] = {}
         self._sequences: dict[str, Sequences] = {}
+        self._noted_unknown: dict[str, str] = {}
         self._noted: dict[str, int] = {}
         self._latched_keys: set[str] = set()
         self._latched = Latched()
@@ -230,6 +231,7 @@ class DataRecorder(Component):
             stats, sequences = self._known(arrivals.key), self._sequences[arrivals.key]
             sequences.take(arrivals)
             stats.publishers = sequences.publishers
+            self._tell_unknown(arrivals.key)
             self._count_lost(arrivals.key)
             self._take(arrivals)
 
@@ -409,7 +411,12 @@ class DataRecorder(Component):
     def note_unknown(self, name: str, why: str) -> None:
         """Say why not all losses of a topic can be known."""
         with self._lock:
-            self._stats[name].unknown = why
+            self._noted_unknown[name] = why
+            self._tell_unknown(name)
+
+    def _tell_unknown(self, name: str) -> None:
+        reasons = self._noted_unknown.get(name, ''), self._sequences[name].doubt
+        self._stats[name].unknown = '; '.join(filter(None, reasons))
 
     def _count_lost(self, name: str) -> None:
         with self._lock:

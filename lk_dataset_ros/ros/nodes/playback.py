@@ -22,7 +22,7 @@ from lk_dataset_ros.msg import PlaybackStatus
 from lk_dataset_ros.ros.acknowledgement import Acknowledgement
 from lk_dataset_ros.ros.announcing import PlayedAnnouncements
 from lk_dataset_ros.ros.background import BackgroundPublishing
-from lk_dataset_ros.ros.host import LONGEST_WAIT_S, is_stopping, run_node
+from lk_dataset_ros.ros.host import LONGEST_WAIT_S, is_stopping, run_node, waker
 from lk_dataset_ros.ros.keyboard import Keyboard
 from lk_dataset_ros.ros.local_subscribers import LocalSubscribers
 from lk_dataset_ros.ros.overlay import use_overlays
@@ -49,6 +49,8 @@ STATUS_PERIOD_S = 1.0
 WATCH_PERIOD_S = 0.5
 #: How often the node looks at its keys, its progress, and whether it is ready, s.
 POLL_S = 0.02
+#: How often it looks at nothing else while it plays, s: its thread takes the interpreter.
+REST_S = 1.0
 #: How long a readiness may take before it is told about, s.
 PATIENCE_S = 1.0
 #: How long the last messages may take after a signal, s.
@@ -103,6 +105,7 @@ class PlaybackNode:
         if self._keyboard is not None and self._keyboard.is_there:
             self._log.info('keys: space pauses, right plays the next message, up and down: rate')
         self._progress = ProgressLine(config.progress_hz)
+        self._wake = waker(node)
         self._course = self._run()
 
     def _make_outputs(self, overrides: dict[str, QoSProfile]) -> None:
@@ -255,14 +258,16 @@ class PlaybackNode:
         gc.collect()
         gc.freeze()
         self._watch_subscribers()
-        self._playback.play(self._send, blocking=False, on_clock=self._publish_clock)
+        self._playback.play(
+            self._send, blocking=False, on_clock=self._publish_clock, on_end=self._wake
+        )
         while self._playback.is_playing:
             self._watch_subscribers()
             self._send.flush()
             self._poll_terminal()
             if self._played is not None:
                 self._played.announce_old()
-            yield POLL_S if self._needs_polling else LONGEST_WAIT_S
+            yield self._poll_s
         while not (self._send.flush() and self._background.drain(0.0)) and not self._is_stopped:
             yield POLL_S
         self._playback.wait()
@@ -297,8 +302,11 @@ class PlaybackNode:
             self._subscribers.look(names)
 
     @property
-    def _needs_polling(self) -> bool:
-        return self._played is not None or (self._keyboard is not None and self._keyboard.is_there)
+    def _poll_s(self) -> float:
+        if self._played is not None or (self._keyboard is not None and self._keyboard.is_there):
+            return POLL_S
+        # Messages are held back only where there is no time to be kept.
+        return LONGEST_WAIT_S if self._playback.rtf == 0.0 else REST_S
 
     def _poll_terminal(self) -> None:
         if self._keyboard is not None:
