@@ -91,6 +91,8 @@ uint64_t lk_left_size(const lk_left * left)
 
 /* Take messages until there is none, `max` are taken, or one does not fit.
  *
+ * It also ends where one as large as those before would not fit: taking it costs another copy.
+ *
  * Each gets `prefix` bytes before it. Returns the number of messages, or -1 - code of rcl's error
  * if there was none; `*used` is where the memory that is used ends.
  */
@@ -101,6 +103,7 @@ int64_t lk_take(
   const rcutils_allocator_t allocator = {allocate, keep, reallocate, zero_allocate, NULL};
   uint64_t position = *used;
   uint64_t count = 0;
+  uint64_t largest = 0;
 
   if (left->message.buffer != NULL && max > 0) {
     const uint64_t length = left->message.buffer_length;
@@ -113,7 +116,7 @@ int64_t lk_take(
     free(left->message.buffer);
     memset(&left->message, 0, sizeof(left->message));
   }
-  while (count < max && position <= capacity && capacity - position >= prefix) {
+  while (count < max && position <= capacity && capacity - position >= prefix + largest) {
     uint8_t * const place = memory + position + prefix;
     rcl_serialized_message_t message = {place, 0, capacity - position - prefix, allocator};
     rmw_message_info_t info;
@@ -137,6 +140,9 @@ int64_t lk_take(
     }
     note(&heads[count++], &info, position + prefix, message.buffer_length);
     position += prefix + message.buffer_length;
+    if (message.buffer_length > largest) {
+      largest = message.buffer_length;
+    }
   }
   *used = position;
   return (int64_t)count;

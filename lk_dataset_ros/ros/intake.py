@@ -36,10 +36,14 @@ if TYPE_CHECKING:
 
     from lk_dataset_ros.dataset import Arrivals, DataRecorder
 
-#: How long the thread rests between two rounds, s: less when much comes, more when nothing does,
-#: but a publisher of 50,000 per second that begins then must not fill a history of 1000 meanwhile.
+#: How long the thread rests between two rounds, s: less when much comes, more when nothing does.
+#: A publisher of 50,000 per second that begins must not fill a history of 1000 meanwhile, and one
+#: that was held up sends what it owes several times as fast.
 SHORTEST_REST_S: Final = 0.001
-LONGEST_REST_S: Final = 0.005
+LONGEST_REST_S: Final = 0.002
+LONGEST_IDLE_REST_S: Final = 0.005
+#: After so long without messages it is idle, s.
+IDLE_AFTER_S: Final = 1.0
 #: Messages of one topic that may wait between two rounds, and the part of its history. Fast DDS
 #: looks through what waits with every message that comes in: fewer cost more rounds, more cost it.
 _ROUND: Final = 256
@@ -235,7 +239,7 @@ class Intake:
             gc.unfreeze()
 
     def _take_until_stopped(self) -> None:
-        rest_s = SHORTEST_REST_S
+        rest_s, last_s = SHORTEST_REST_S, time.monotonic()
         while not self._stopping.wait(rest_s):
             began_s = time.monotonic()
             try:
@@ -243,10 +247,13 @@ class Intake:
             except Exception as error:  # noqa: BLE001 - told to the node, which ends
                 self.error = error
                 return
+            now_s = time.monotonic()
+            last_s = now_s if fill else last_s
+            longest_s = LONGEST_REST_S if now_s - last_s < IDLE_AFTER_S else LONGEST_IDLE_REST_S
             # As long as it takes for the fullest history to get as full as it may.
-            wanted_s = rest_s / fill if fill else LONGEST_REST_S
-            busy_s = time.monotonic() - began_s
-            rest_s = min(max(wanted_s - busy_s, SHORTEST_REST_S), 2 * rest_s, LONGEST_REST_S)
+            wanted_s = rest_s / fill if fill else longest_s
+            busy_s = now_s - began_s
+            rest_s = min(max(wanted_s - busy_s, SHORTEST_REST_S), 2 * rest_s, longest_s)
 
     def poll(self) -> int:
         """Take everything that has arrived; return how many messages that were."""
