@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 #: Bounds of the time before the moment that counts that is spent awake, ns.
 LEAST_SPIN_NS: Final = 100_000
-MOST_SPIN_NS: Final = 1_000_000
+MOST_SPIN_NS: Final = 500_000
 #: What it becomes longer by after a sleep that ended too late, and shorter by after another one,
 #: ns: one of 200 ends too late where it stays as it is.
 _LONGER_NS: Final = 100_000
