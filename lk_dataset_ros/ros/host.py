@@ -67,7 +67,7 @@ class _Stop:
         before = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
 
         def pass_on() -> None:
-            while os.read(reading, 64).strip(_END):
+            while _END not in os.read(reading, 64):
                 wake()
 
         thread = threading.Thread(target=pass_on, name='signals', daemon=True)

@@ -39,6 +39,31 @@ print(json.dumps({'stamps': stamps, 'span': times[-1] - times[0], 'clocks': len(
 """
 
 
+#: A node that waits for nothing else than a signal: only the signals themselves can end its wait.
+SIGNALLED = """
+import os, signal, threading
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from lk_dataset_ros.ros.host import _Stop
+rclpy.init()
+node = rclpy.create_node('waits')
+executor = SingleThreadedExecutor()
+executor.add_node(node)
+for number in (signal.SIGINT, signal.SIGTERM):
+    stop = _Stop()
+    with stop.waking(node):
+        executor.spin_once(timeout_sec=0.0)
+        later = threading.Timer(0.2, os.kill, (os.getpid(), number))
+        later.start()
+        executor.spin_once(timeout_sec=1000.0)
+        assert stop.requested
+        # More of them, while it ends, keep nobody waiting.
+        for more in (signal.SIGINT, signal.SIGTERM) * 10:
+            os.kill(os.getpid(), more)
+print('woken')
+"""
+
+
 def listen(graph: Graph, topic: str, count: int) -> subprocess.Popen[str]:
     """Start a subscriber that waits for messages and tells what it got."""
     return graph.start(sys.executable, '-c', LISTENER, topic, str(count))
@@ -52,6 +77,13 @@ def wait_for_line(process: subprocess.Popen[str], text: str) -> None:
         assert line, f'the node ended before it said {text!r}'
         if text in line:
             return
+
+
+def test_a_signal_ends_a_wait_for_events(graph: Graph) -> None:
+    """Promise: SIGINT and SIGTERM are noticed at once, however long the node waits."""
+    process = graph.start(sys.executable, '-c', SIGNALLED)
+    output, errors = process.communicate(timeout=100)
+    assert output == 'woken\n', errors
 
 
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
