@@ -37,13 +37,14 @@ if TYPE_CHECKING:
     from lk_dataset_ros.dataset import Arrivals, DataRecorder
 
 #: How long the thread rests between two rounds, s: less when much comes, more when nothing does.
-#: A publisher of 50,000 per second that begins must not fill a history of 1000 meanwhile, and one
-#: that was held up sends what it owes several times as fast.
 SHORTEST_REST_S: Final = 0.001
-LONGEST_REST_S: Final = 0.002
-LONGEST_IDLE_REST_S: Final = 0.005
-#: After so long without messages it is idle, s.
-IDLE_AFTER_S: Final = 1.0
+LONGEST_REST_S: Final = 0.02
+#: A publisher that was held up sends what it owes at such a rate: the history must last meanwhile.
+_BURST_PER_S: Final = 500_000
+_BURST_BYTES_PER_S: Final = 2_000_000_000
+#: One that begins does not, and is worth fewer rounds.
+_BEGIN_PER_S: Final = 100_000
+_IDLE_REST_S: Final = 0.005
 #: Messages of one topic that may wait between two rounds, and the part of its history. Fast DDS
 #: looks through what waits with every message that comes in: fewer cost more rounds, more cost it.
 _ROUND: Final = 256
@@ -80,6 +81,18 @@ class _Topic:
     taker: Taker
     lost: Event
     depth: int
+    #: Messages taken since it was last looked at.
+    count: int = 0
+
+    def longest_rest_s(self) -> float:
+        """Return how long the thread may rest without this history getting full."""
+        if not self.count:
+            return min(max(self.depth / _BEGIN_PER_S, _IDLE_REST_S), LONGEST_REST_S)
+        self.count = 0
+        lasts_s = max(
+            self.depth / _BURST_PER_S, self.depth * self.taker.largest / _BURST_BYTES_PER_S
+        )
+        return min(max(lasts_s, SHORTEST_REST_S), LONGEST_REST_S)
 
 
 class Event:
@@ -144,6 +157,7 @@ class Intake:
         self._thread: threading.Thread | None = None
         self._group = _NeverExecuted()
         self._ask_at_s = 0.0
+        self._longest_s = _IDLE_REST_S
         self._as_recorded = AsRecorded(self._topics.keys()) if as_recorded else None
         #: What ended the thread.
         self.error: Exception | None = None
@@ -239,7 +253,7 @@ class Intake:
             gc.unfreeze()
 
     def _take_until_stopped(self) -> None:
-        rest_s, last_s = SHORTEST_REST_S, time.monotonic()
+        rest_s = SHORTEST_REST_S
         while not self._stopping.wait(rest_s):
             began_s = time.monotonic()
             try:
@@ -247,13 +261,10 @@ class Intake:
             except Exception as error:  # noqa: BLE001 - told to the node, which ends
                 self.error = error
                 return
-            now_s = time.monotonic()
-            last_s = now_s if fill else last_s
-            longest_s = LONGEST_REST_S if now_s - last_s < IDLE_AFTER_S else LONGEST_IDLE_REST_S
             # As long as it takes for the fullest history to get as full as it may.
-            wanted_s = rest_s / fill if fill else longest_s
-            busy_s = now_s - began_s
-            rest_s = min(max(wanted_s - busy_s, SHORTEST_REST_S), 2 * rest_s, longest_s)
+            wanted_s = rest_s / fill if fill else LONGEST_REST_S
+            busy_s = time.monotonic() - began_s
+            rest_s = min(max(wanted_s - busy_s, SHORTEST_REST_S), 2 * rest_s, self._longest_s)
 
     def poll(self) -> int:
         """Take everything that has arrived; return how many messages that were."""
@@ -273,6 +284,8 @@ class Intake:
             if now_s >= self._ask_at_s:
                 self._ask_at_s = now_s + EVENT_PERIOD_S
                 self._ask_events()
+                rests = [topic.longest_rest_s() for topic in self._topics.values()]
+                self._longest_s = min(rests, default=LONGEST_REST_S)
         return fullest
 
     def _ask_events(self) -> None:
@@ -286,6 +299,7 @@ class Intake:
         while count < topic.depth and (arrivals := topic.taker.take()) is not None:
             count += len(arrivals)
             self._hand_on(arrivals)
+        topic.count += count
         return count
 
     def _hand_on(self, arrivals: Arrivals) -> None:

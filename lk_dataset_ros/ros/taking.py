@@ -70,6 +70,9 @@ class Taker:
         arena: Where the messages go.
         key: What the topic is called in the bag.
 
+    Attributes:
+        largest: Bytes of the largest of the last messages: the next one may need as many.
+
     Raises:
         EnvironmentNotReadyError: If the library is not installed.
     """
@@ -81,8 +84,7 @@ class Taker:
         self._arena = arena
         self._key = key
         self._left = ctypes.c_void_p(self._library.lk_left_new())
-        #: Bytes of the largest of the last messages: the next one may need as many.
-        self._largest = 0
+        self.largest = 0
 
     def take(self) -> Arrivals | None:
         """Take what has arrived, as much as there is room for; None if nothing has.
@@ -91,7 +93,7 @@ class Taker:
             RuntimeError: If the middleware fails.
         """
         arena = self._arena
-        expected = max(self._library.lk_left_size(self._left), self._largest)
+        expected = max(self._library.lk_left_size(self._left), self.largest)
         arena.make_room(max(_LEAST_ROOM, expected + PREFIX))
         heads = arena.heads
         count: int = self._library.lk_take(
@@ -111,7 +113,7 @@ class Taker:
             return self.take() if self._library.lk_left_size(self._left) else None
         taken = heads[:count].copy()
         _mend_times(taken)
-        self._largest = int(taken['length'].max())
+        self.largest = int(taken['length'].max())
         return Arrivals(
             self._key,
             Batch(arena.buffer, taken['start'].astype(np.int64), taken['length'].astype(np.int64)),
