@@ -16,11 +16,13 @@ from lk_dataset_ros.errors import LkError
 #: Verb, and what it does; the module of that name is imported only when the verb is used.
 VERBS = {
     'ab': 'Run original against compiled, from a specification.',
-    'compare': 'Compare two bags.',
+    'compare': 'Compare two bags, and report.',
     'convert': 'Write a dataset as another kind, or with other compression.',
+    'diffdiff': 'Write every difference between two bags to a text file.',
     'export': 'Write a dataset in a format that people train from.',
     'info': 'Tell what is in a bag: topics, rates, gaps, drops, ranges.',
     'merge': 'Make one dataset of several, in order of time.',
+    'pin': 'Make a regression test of a recording.',
     'play': 'Play bags onto topics, at any real-time factor.',
     'record': 'Record topics into a bag, and prove that nothing is missing.',
     'recover': 'Repair a bag whose recorder was killed.',

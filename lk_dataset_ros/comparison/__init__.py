@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lk_dataset_ros.comparison.engine import compare
-from lk_dataset_ros.comparison.pairing import Pairs, pair_by_index, pair_by_stamp
+from lk_dataset_ros.comparison.acceptance import Acceptance
+from lk_dataset_ros.comparison.asserting import assert_datasets_equal
+from lk_dataset_ros.comparison.comparators import comparator
+from lk_dataset_ros.comparison.engine import compare, compare_columns
+from lk_dataset_ros.comparison.pairing import Pairing, Pairs, pair_by_index, pair_by_stamp
+from lk_dataset_ros.comparison.renderers.diffdiff import save_diffdiff
 from lk_dataset_ros.comparison.result import (
     DatasetComparison,
     Divergence,
@@ -15,7 +18,6 @@ from lk_dataset_ros.comparison.result import (
     Verdict,
 )
 from lk_dataset_ros.comparison.tolerance import Limit, Tolerance
-from lk_dataset_ros.errors import BagWriteError
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -23,15 +25,20 @@ if TYPE_CHECKING:
     from lk_dataset_ros.dataset import Dataset
 
 __all__ = [
+    'Acceptance',
     'DatasetComparison',
     'Divergence',
     'FieldComparison',
     'KeyComparison',
     'Limit',
+    'Pairing',
     'Pairs',
     'Tolerance',
     'Verdict',
+    'assert_datasets_equal',
+    'comparator',
     'compare',
+    'compare_columns',
     'diffdiff',
     'pair_by_index',
     'pair_by_stamp',
@@ -53,8 +60,5 @@ def diffdiff(
         BagWriteError: If the file cannot be written.
     """
     comparison = compare(original, compiled, **options)
-    try:
-        Path(path).write_text(comparison.to_diffdiff(), encoding='utf-8')
-    except OSError as error:
-        raise BagWriteError(f'{path} cannot be written: {error.strerror}') from error
+    save_diffdiff(comparison, path)
     return comparison

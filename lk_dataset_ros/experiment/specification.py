@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.resources import files
@@ -13,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
-from lk_dataset_ros.comparison import Limit, Tolerance
-from lk_dataset_ros.experiment.yaml_lines import Place, YamlDocument
+from lk_dataset_ros.comparison import Tolerance
+from lk_dataset_ros.comparison.rules_file import Rules
+from lk_dataset_ros.dataset.yaml_lines import YamlDocument
+from lk_dataset_ros.errors import SpecificationError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -126,14 +127,15 @@ class Specification:
         Raises:
             SpecificationError: Naming file, line and field of the first fault.
         """
-        document = YamlDocument(path)
+        document = YamlDocument(path, what='a specification', error=SpecificationError)
         content = document.content
         if not isinstance(content, dict):
             raise document.error((), 'is not a specification; one starts with "version: 1"')
         fault = best_match(_validator().iter_errors(content))
         if fault is not None:
             raise document.error(tuple(fault.absolute_path), _say(fault))
-        _refuse_infinite(document, content, ())
+        document.refuse_infinite(content)
+        rules = Rules.read(document, content.get('tolerance', {}), ('tolerance',))
         if ORIGINAL in content['compiled']:
             raise document.error(('compiled', ORIGINAL), 'a compiled arm cannot have this name')
         folder = path.resolve().parent
@@ -145,7 +147,7 @@ class Specification:
             original=_arm(ORIGINAL, content['original'], folder),
             compiled=tuple(_arm(name, each, folder) for name, each in content['compiled'].items()),
             outputs=_outputs(document, content),
-            tolerance=_tolerance(document, content.get('tolerance', {})),
+            tolerance=rules.tolerance,
             rtf=float(content.get('rtf', 0.0)),
             clock_hz=float(content.get('clock_hz', 0.0)),
             limits=Limits(**content.get('limits', {})),
@@ -224,30 +226,3 @@ def _outputs(document: YamlDocument, content: dict[str, Any]) -> tuple[Output, .
             )
         outputs.append(Output(topic, answers))
     return tuple(outputs)
-
-
-def _refuse_infinite(document: YamlDocument, content: Any, place: Place) -> None:
-    """Refuse NaN and infinities, which pass every range of a JSON schema."""
-    if isinstance(content, float) and not math.isfinite(content):
-        raise document.error(place, f'{content!r} is not a finite number')
-    if isinstance(content, dict):
-        for name, each in content.items():
-            _refuse_infinite(document, each, (*place, name))
-    elif isinstance(content, list):
-        for index, each in enumerate(content):
-            _refuse_infinite(document, each, (*place, index))
-
-
-def _tolerance(document: YamlDocument, content: dict[str, Any]) -> Tolerance:
-    for pattern, reason in content.get('ignore', {}).items():
-        if not reason.strip():
-            raise document.error(('tolerance', 'ignore', pattern), 'is ignored without a reason')
-    return Tolerance(
-        rtol=content.get('rtol'),
-        atol=content.get('atol'),
-        fields={
-            pattern: Limit(float(each.get('rtol', 0.0)), float(each.get('atol', 0.0)))
-            for pattern, each in content.get('fields', {}).items()
-        },
-        ignore=content.get('ignore', {}),
-    )

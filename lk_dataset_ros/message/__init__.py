@@ -8,12 +8,12 @@ from lk_dataset_ros.message.codec import (
     type_name_of,
 )
 from lk_dataset_ros.message.columnar.batch import Batch, runs_of, windows_of
-from lk_dataset_ros.message.columnar.building import Column, ColumnBuilder
+from lk_dataset_ros.message.columnar.building import Column, ColumnBuilder, rows_of
 from lk_dataset_ros.message.columnar.columns import Columns
 from lk_dataset_ros.message.columnar.encoding import Encoder
 from lk_dataset_ros.message.definitions.common_types import builtin_schema
 from lk_dataset_ros.message.extras import require
-from lk_dataset_ros.message.fields import field_names, header_stamp_ns, walk
+from lk_dataset_ros.message.fields import field_names, header_stamp_ns, walk, without_index
 from lk_dataset_ros.message.flat import (
     flat_names,
     from_flat_vector,
@@ -44,10 +44,12 @@ __all__ = [
     'message_class',
     'new_message',
     'require',
+    'rows_of',
     'runs_of',
     'to_flat_vector',
     'type_name_of',
     'walk',
     'why_not_flattenable',
     'windows_of',
+    'without_index',
 ]

@@ -150,6 +150,7 @@ class Codec:
         return layout
 
     def _describe(self, name: str, prefix: str, layout: Layout) -> None:
+        layout.parts[prefix.removesuffix('.')] = name
         for field, (kind, detail) in self.definition(name):
             path = f'{prefix}{field}'
             if kind == Nodetype.BASE:

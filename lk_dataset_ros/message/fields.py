@@ -24,10 +24,12 @@ class Layout:
     Attributes:
         scalars: Type of each number.
         sequences: Paths that are sequences of messages.
+        parts: Full type names of the messages within, and of the message itself as `''`.
     """
 
     scalars: dict[str, np.dtype[Any]] = field(default_factory=dict)
     sequences: set[str] = field(default_factory=set)
+    parts: dict[str, str] = field(default_factory=dict)
 
     @property
     def has_stamp(self) -> bool:

@@ -10,8 +10,9 @@ from lk_dataset_ros.errors import ArmError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-#: From our match to the subscriber's own, s: both exchange their endpoints at the same time.
-SETTLE_S = 0.1
+#: From our match to the subscriber's own, s: both exchange their endpoints at the same time, and
+#: on a busy machine one of them is slow.
+SETTLE_S = 0.3
 
 
 class Matches(Protocol):

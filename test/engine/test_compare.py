@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from lk_dataset_ros.comparison import Limit, Tolerance, Verdict, compare
+from lk_dataset_ros.comparison import Acceptance, Limit, Tolerance, Verdict, compare
 from lk_dataset_ros.dataset import Dataset, MemoryDatabase
 from lk_dataset_ros.errors import ComparisonError
 from lk_dataset_ros.message import Schema, builtin_schema, codec_for
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+S = 1_000_000_000
 
 
 def stamp_of(kit: Any, index: int) -> int:
@@ -321,23 +323,91 @@ def test_sequences_of_varying_length_are_compared(
 
 @pytest.mark.parametrize(('left', 'right'), [(2, 1), (1, 2), (0, 1), (1, 0)])
 def test_sequences_of_messages_are_compared(kit: Any, left: int, right: int) -> None:
-    """Promise: one transform more or less differs in the length, at the right stamp."""
+    """Promise: one pose more or less differs in the length, at the right stamp."""
 
     def side(counts: list[int]) -> Dataset:
         items = []
         for n, count in enumerate(counts):
-            message = kit.message('tf2_msgs/msg/TFMessage')
-            message.transforms = [kit.message('geometry_msgs/msg/TransformStamped')] * count
-            items.append(('/tf', message, n))
+            message = kit.message('nav_msgs/msg/Path', header__stamp__sec=n)
+            message.poses = [kit.message('geometry_msgs/msg/PoseStamped')] * count
+            items.append(('/path', message, n))
         dataset: Dataset = kit.memory(items)
         return dataset
 
     assert compare(side([1, left, 2]), side([1, left, 2])).is_equivalent
     comparison = compare(side([1, left, 2]), side([1, right, 2]))
-    lengths = [each for each in differing(comparison) if each[1] == 'transforms.length']
-    assert lengths == [('/tf', 'transforms.length', 1)]
+    lengths = [each for each in differing(comparison) if each[1] == 'poses.length']
+    assert lengths == [('/path', 'poses.length', 1)]
     assert comparison.first_divergence is not None
-    assert comparison.first_divergence[1] == 1
+    assert comparison.first_divergence[1] == S
+
+
+def transforms(kit: Any, *messages: list[tuple[str, str, int, float]]) -> Dataset:
+    """Make a `/tf` of messages of (parent, child, stamp in s, x)."""
+    items = []
+    for n, content in enumerate(messages):
+        message = kit.message('tf2_msgs/msg/TFMessage')
+        message.transforms = [
+            kit.message(
+                'geometry_msgs/msg/TransformStamped',
+                header__stamp__sec=stamp,
+                header__frame_id=parent,
+                child_frame_id=child,
+                transform__translation__x=x,
+                transform__rotation__w=1.0,
+            )
+            for parent, child, stamp, x in content
+        ]
+        items.append(('/tf', message, n))
+    dataset: Dataset = kit.memory(items)
+    return dataset
+
+
+def test_transforms_are_compared_frame_by_frame(kit: Any) -> None:
+    """Promise: however transforms are put into messages, each pair of frames is a stream."""
+    one, two, odd = ('map', 'odom', 1, 0.5), ('map', 'odom', 2, 0.6), ('odom', 'base', 1, 7.0)
+    together = transforms(kit, [one, odd], [two])
+    apart = transforms(kit, [odd], [one], [two])
+    comparison = compare(together, apart)
+    assert comparison.is_equivalent
+    assert [(key.key, key.part, key.paired) for key in comparison.keys] == [
+        ('/tf', 'map -> odom', 2),
+        ('/tf', 'odom -> base', 1),
+    ]
+    bent = transforms(kit, [one, odd], [('map', 'odom', 2, 0.7)])
+    comparison = compare(together, bent)
+    assert differing(comparison) == [('/tf', 'transform.translation.x', 1)]
+    assert comparison.first_divergence == ('/tf', 2 * S, 'transform.translation.x')
+    less = compare(together, transforms(kit, [one], [two]))
+    assert [(key.label, key.missing) for key in less.keys if key.missing] == [
+        ('/tf [odom -> base]', 1)
+    ]
+
+
+def test_messages_in_another_order_differ(kit: Any) -> None:
+    """Promise: two messages that changed places are told, unless the order is accepted."""
+    items = kit.drive()
+    times = [each[2] for each in items]
+    items[3], items[4] = items[4], items[3]
+    swapped = [(key, message, time) for (key, message, _), time in zip(items, times, strict=True)]
+    original = kit.memory(kit.drive())
+    comparison = compare(original, kit.memory(swapped))
+    assert comparison.first_divergence == ('/odom', stamp_of(kit, 3), 'reordered')
+    assert comparison.keys[0].reordered == 2
+    accepted = compare(original, kit.memory(swapped), acceptance=Acceptance(order=False))
+    assert accepted.is_equivalent
+
+
+def test_a_constant_shift_of_all_stamps_is_hinted_at(kit: Any) -> None:
+    """Promise: where all stamps are off by as much, it says by how much, and what would pair."""
+    late = kit.drive()
+    for _, message, _ in late:
+        message.header.stamp.sec += 2
+    (key,) = compare(kit.memory(kit.drive()), kit.memory(late)).keys
+    assert (key.paired, key.missing, key.extra) == (0, 10, 10)
+    assert key.hint == 'all stamps of the compiled are 2 s later; pair by relative_time'
+    again = compare(kit.memory(kit.drive()), kit.memory(late), pairing='relative_time')
+    assert again.keys[0].paired == 10
 
 
 def test_chosen_keys_only(kit: Any) -> None:

@@ -19,7 +19,10 @@ from lk_dataset_ros.cli.main import VERBS
 from lk_dataset_ros.dataset import dataset as dataset_module
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = ['README.md', 'docs/dataset.md', 'docs/cli.md', 'examples/dataset/README.md']
+PAGES = [
+    *('README.md', 'docs/dataset.md', 'docs/cli.md', 'docs/comparing.md'),
+    'examples/dataset/README.md',
+]
 
 
 def marked_blocks() -> list[tuple[str, str]]:
@@ -36,7 +39,12 @@ def marked_blocks() -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(
-    ('page', 'least'), [('README.md', 9), ('docs/dataset.md', 70)], ids=['README', 'dataset']
+    ('page', 'least'),
+    [
+        *(('README.md', 9), ('docs/dataset.md', 70), ('docs/comparing.md', 30)),
+        ('docs/viewing-differences.md', 8),
+    ],
+    ids=['README', 'dataset', 'comparing', 'viewing'],
 )
 def test_python_sessions_do_what_they_show(
     page: str, least: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -88,7 +96,7 @@ def test_every_new_verb_has_tested_commands() -> None:
     """docs/cli.md shows each verb at work; a block that is not marked would not be executed."""
     blocks = '\n'.join(block for page, block in marked_blocks() if page == 'docs/cli.md')
     # Those that start nodes are shown at work on a graph: test/graph.
-    for verb in set(VERBS) - {'ab', 'compare', 'play', 'record'}:
+    for verb in set(VERBS) - {'ab', 'compare', 'diffdiff', 'play', 'record'}:
         assert f'lk {verb} ' in blocks
 
 
@@ -126,7 +134,8 @@ def test_every_verb_is_documented(verb: str) -> None:
     """The README tells of every verb, and docs/cli.md of every option of the verbs it describes."""
     assert f'lk {verb}' in (ROOT / 'README.md').read_text()
     page = (ROOT / 'docs/cli.md').read_text()
-    if verb in ('ab', 'compare'):
+    # docs/comparing.md has those that compare: test_lk_compare.py.
+    if verb in ('ab', 'compare', 'diffdiff'):
         return
     _, _, section = page.partition(f'\n## lk {verb}\n')
     assert section

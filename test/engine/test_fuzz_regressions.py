@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from lk_dataset_ros import Columns, Dataset, Schema
-from lk_dataset_ros.comparison.renderers._series import histogram
+from lk_dataset_ros.comparison.renderers._charts import histogram
 from lk_dataset_ros.dataset import McapDatabase
 from lk_dataset_ros.dataset.databases.mcap_files import topic
 from lk_dataset_ros.errors import BagFormatError, BagTimeError, LkError, MessageFormatError

@@ -10,8 +10,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from lk_dataset_ros.comparison import Limit, Tolerance
-from lk_dataset_ros.comparison.fields import _compare_numbers
+from lk_dataset_ros.comparison import Limit, Tolerance, compare_columns
 from lk_dataset_ros.errors import ComparisonError
 
 torch = pytest.importorskip('torch')
@@ -21,10 +20,7 @@ DTYPES = [np.float32, np.float64]
 
 def ours(left: Any, right: Any, tolerance: Tolerance | None = None) -> bool:
     """Return our verdict over two arrays."""
-    limit = (tolerance or Tolerance()).limit_for('/k', 'f', left.dtype)
-    indices = np.arange(len(left), dtype=np.int64)
-    with np.errstate(all='ignore'):
-        return _compare_numbers('f', limit, left, right, indices, indices).is_equal
+    return compare_columns({'f': left}, {'f': right}, tolerance=tolerance).is_equivalent
 
 
 def theirs(left: Any, right: Any, **options: Any) -> bool:
@@ -97,11 +93,20 @@ def test_what_is_not_float_has_to_be_equal(dtype: str) -> None:
     assert rule.limit_for('/k', 'f', np.dtype(dtype)) == Limit(0.0, 0.0)
 
 
+@pytest.mark.parametrize('pattern', ['/k.n', '**.n', 'n'])
+def test_an_integer_may_be_named(pattern: str) -> None:
+    """Promise: a pattern that names an integer field itself gives it a tolerance."""
+    rule = Tolerance(fields={pattern: Limit(0.0, 2.0)})
+    assert rule.limit_for('/k', 'n', np.dtype('int32')) == Limit(0.0, 2.0)
+    assert rule.limit_for('/k', 'n', np.dtype('bool')) == Limit(0.0, 0.0)
+
+
 @pytest.mark.parametrize(
     ('pattern', 'matches', 'misses'),
     [
         ('/odom.pose.**', ['/odom.pose.pose.x'], ['/odom2.pose.x', '/odom.twist.x', '/odom.pose']),
-        ('**.orientation.*', ['/o.pose.orientation.x'], ['/o.orientation.x.y', '/o.x']),
+        ('**.orientation.*', ['/o.pose.orientation.x', '/o.orientation.x.y'], ['/o.x']),
+        ('**.orientation', ['/o.pose.orientation.x'], ['/o.pose.orientations.x']),
         ('header.**', ['/odom.header.stamp.sec'], ['/odom.a.header.x']),
         ('*.x', ['/o.a.x'], ['/o.a.b.x']),
         ('pose.x', ['/o.pose.x'], ['/o.posexx', '/o.a.pose.x']),
@@ -111,7 +116,10 @@ def test_what_is_not_float_has_to_be_equal(dtype: str) -> None:
     ],
 )
 def test_patterns_mean_what_they_say(pattern: str, matches: list[str], misses: list[str]) -> None:
-    """Promise: `*` stays within a name, `**` crosses; key and path, or the path alone."""
+    """Promise: `*` stays within a name, `**` crosses; key and path, or the path alone.
+
+    What is said of a part of the message holds for all in it.
+    """
     rule = Tolerance(ignore={pattern: 'a reason'})
     for full in (*matches, *misses):
         key, _, path = full.partition('.')
@@ -157,8 +165,9 @@ def test_integers_too_large_for_a_float_are_told_apart() -> None:
 @pytest.mark.parametrize('value', [1e200, float('inf')])
 def test_huge_errors_make_no_noise(value: float) -> None:
     """Promise: an error too large to be squared is a mismatch, not a warning of NumPy."""
-    indices = np.arange(2, dtype=np.int64)
-    found = _compare_numbers(
-        'f', Limit(0.0, 0.0), np.zeros(2), np.array([0.0, value]), indices, indices
+    exact = Tolerance(rtol=0.0, atol=0.0)
+    comparison = compare_columns(
+        {'f': np.zeros(2)}, {'f': np.array([0.0, value])}, tolerance=exact
     )
+    (found,) = comparison.keys[0].fields
     assert (found.matched, found.mismatched, found.max_error) == (1, 1, value)

@@ -1,15 +1,22 @@
-"""Renderers: a comparison as text, JSON, HTML. Formatting only, no numbers are made here."""
+"""Renderers: a comparison in other forms. Formatting only, no numbers are made here."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lk_dataset_ros.comparison.renderers.diffdiff import to_diffdiff
+from lk_dataset_ros.comparison.renderers._saving import written
+from lk_dataset_ros.comparison.renderers.diffdiff import (
+    save_diffdiff,
+    to_diffdiff,
+    write_diffdiff,
+)
 from lk_dataset_ros.comparison.renderers.html import Arm, report_html, to_html
-from lk_dataset_ros.comparison.renderers.json import to_dict, to_json
+from lk_dataset_ros.comparison.renderers.json import from_json, load, to_dict, to_json
+from lk_dataset_ros.comparison.renderers.junit import to_junit
+from lk_dataset_ros.comparison.renderers.markdown import to_markdown
 from lk_dataset_ros.comparison.renderers.text import table_of, to_str
-from lk_dataset_ros.errors import BagWriteError
+from lk_dataset_ros.errors import ComparisonError
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -18,28 +25,46 @@ if TYPE_CHECKING:
 
 __all__ = [
     'Arm',
+    'from_json',
+    'load',
     'report_html',
     'save',
+    'save_diffdiff',
     'table_of',
     'to_dict',
     'to_diffdiff',
     'to_html',
     'to_json',
+    'to_junit',
+    'to_markdown',
     'to_str',
+    'write_diffdiff',
 ]
 
 
 def save(comparison: DatasetComparison, path: str | PathLike[str]) -> None:
-    """Save a comparison in the format that the ending names: `.json`, `.html`, or text.
+    """Save a comparison in the format that the ending names.
+
+    `.json` can be loaded again, `.html` is a page, `.txt` a table, `.md` a comment on a pull
+    request, `.xml` JUnit for a CI server. What is there is replaced once all is written.
 
     Raises:
+        ComparisonError: If the ending is another one.
         BagWriteError: If the file cannot be written.
     """
-    target = Path(path)
-    render = {'.json': comparison.to_json, '.html': comparison.to_html}.get(
-        target.suffix, comparison.to_str
-    )
-    try:
-        target.write_text(render(), encoding='utf-8')
-    except OSError as error:
-        raise BagWriteError(f'{target} cannot be written: {error.strerror}') from error
+    formats = {
+        '.json': comparison.to_json,
+        '.html': comparison.to_html,
+        '.txt': comparison.to_str,
+        '.md': comparison.to_markdown,
+        '.xml': comparison.to_junit,
+    }
+    render = formats.get(Path(path).suffix.lower())
+    if render is None:
+        *most, last = formats
+        raise ComparisonError(
+            f'{path} is of no known format; its name has to end in {", ".join(most)} or {last}'
+        )
+    content = render()
+    with written(path) as stream:
+        stream.write(content)

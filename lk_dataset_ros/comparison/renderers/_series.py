@@ -1,8 +1,8 @@
-"""What charts show, as plain data: few points that keep the extremes, spans, histograms."""
+"""What there is to draw of a field over time, and which few points of it are shown."""
 
 from __future__ import annotations
 
-import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,226 +10,246 @@ import numpy as np
 from lk_dataset_ros.comparison.renderers import _format
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
     from numpy.typing import NDArray
 
     from lk_dataset_ros.comparison.result import FieldComparison, KeyComparison
 
     Floats = NDArray[np.float64]
+    Positions = NDArray[np.int64]
 
-#: Numbers in one page, about 9 characters each.
-NUMBERS = 400_000
-MOST_POINTS = 3_000
-FEWEST_POINTS = 64
-BINS = 48
-SPANS = 60
-#: Bins and limits beyond this would overflow.
-_HUGE = 1e300
+#: Values of one field that are read again; a larger one is drawn from what was kept of it.
+MOST_VALUES = 4 * 1024 * 1024
 
 
-class Budget:
-    """Share a page's numbers among its fields; three quarters go to those that differ."""
+@dataclass(frozen=True, slots=True)
+class Times:
+    """When the pairs of a key are.
 
-    def __init__(self, fields: Iterable[FieldComparison], numbers: int = NUMBERS) -> None:
-        chartable = [
-            each
-            for each in fields
-            if is_chartable(each) and not (each.is_equal and is_constant(each))
-        ]
-        counts = {
-            equal: sum(each.is_equal is equal for each in chartable) for equal in (True, False)
-        }
-        share = 0.75 if counts[True] and counts[False] else 1.0
-        self._left = {False: int(numbers * share)}
-        self._left[True] = numbers - (self._left[False] if counts[False] else 0)
-        self._fields = counts
+    Attributes:
+        x: float64, (n,): seconds since the first stamp; numbers of pairs where stamps are unknown.
+        start: The first stamp as text, empty where stamps are unknown.
+    """
 
-    def points(self, field: FieldComparison) -> int:
-        """Return how many points a field may have; 0 when nothing is left."""
-        left, fields = self._left[field.is_equal], max(self._fields[field.is_equal], 1)
-        if left <= 0:
-            return 0
-        return min(max(left // (4 * fields), FEWEST_POINTS), MOST_POINTS)
+    x: Floats
+    start: str
 
-    def spend(self, field: FieldComparison, data: Mapping[str, Any]) -> None:
-        """Take off what a field used; what it left goes to the fields after it."""
-        used = sum(len(data[name]) for name in ('x', 'original', 'compiled', 'error'))
-        self._left[field.is_equal] -= used
-        self._fields[field.is_equal] -= 1
+    @classmethod
+    def of(cls, key: KeyComparison, count: int) -> Times:
+        """Return the times of `count` pairs of a key."""
+        if not has_stamps(key) or len(key.stamps_ns) != count or not count:
+            return cls(np.arange(count, dtype=np.float64), '')
+        first = int(key.stamps_ns.min())
+        return cls((key.stamps_ns - first) / 1e9, _format.stamp(first))
+
+    @property
+    def label(self) -> str:
+        """What the axis is."""
+        return f's since {self.start}' if self.start else 'number of the pair'
+
+    def seconds(self, stamp_ns: int, key: KeyComparison) -> float | None:
+        """Return where a stamp is on the axis."""
+        return (stamp_ns - int(key.stamps_ns.min())) / 1e9 if self.start else None
 
 
-def is_chartable(field: FieldComparison) -> bool:
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Both sides of one field, or of one element of it, and the errors.
+
+    Attributes:
+        total: Number of pairs.
+        positions: int64, (m,): the pairs that `original` and `compiled` belong to; empty where
+            there are no values.
+        original: float64, (m,).
+        compiled: float64, (m,).
+        error_positions: int64, (k,): the pairs that `errors` belong to.
+        errors: float64, (k,): compiled - original where `is_signed`, else the largest absolute
+            error of each of k parts.
+        is_signed: Whether errors have a sign.
+        is_complete: Whether every pair is there.
+        element: Which element is drawn, empty for a scalar.
+        grid: Both sides' arrays, first axis = pair, of a field of several elements that was read
+            again; None otherwise.
+    """
+
+    total: int
+    positions: Positions
+    original: Floats
+    compiled: Floats
+    error_positions: Positions
+    errors: Floats
+    is_signed: bool
+    is_complete: bool
+    element: tuple[int, ...] = ()
+    grid: tuple[NDArray[Any], NDArray[Any]] | None = None
+
+    @property
+    def has_values(self) -> bool:
+        """Whether there are values besides the errors."""
+        return bool(len(self.positions))
+
+    @property
+    def differs(self) -> bool:
+        """Whether anything that is drawn is not equal."""
+        return bool((self.errors != 0.0).any())
+
+
+def has_stamps(key: KeyComparison) -> bool:
+    """Tell whether a key's stamps are times: the rows of mere columns have none."""
+    return bool(len(key.stamps_ns)) and bool(key.type_name or key.compiled_type_name)
+
+
+def pairs_of(field: FieldComparison) -> int:
+    """Return how many pairs a field has."""
+    return field.matched + field.mismatched
+
+
+def elements_of(field: FieldComparison) -> int:
+    """Return how many numbers a pair has on average, 0 for what is no number."""
+    pairs = pairs_of(field)
+    return -(-field.statistics.count // pairs) if pairs else 0
+
+
+def is_drawable(field: FieldComparison) -> bool:
     """Tell whether a field has numbers to draw."""
-    if field.errors is None or field.dtype in ('string', 'object') or field.ignored_because:
+    if field.ignored_because or not pairs_of(field):
         return False
-    if field.original is None or field.compiled is None:
-        return bool(np.isfinite(field.errors).any() and (field.errors != 0.0).any())
-    return field.original.size > 0 and field.original.dtype.kind in 'fiub'
+    return field.sample is not None or bool(field.statistics.count and len(field.profile))
+
+
+def has_all(field: FieldComparison) -> bool:
+    """Tell whether the kept sample is every value of the field."""
+    sample = field.sample
+    return (
+        sample is not None and len(sample.positions) == pairs_of(field) == field.statistics.count
+    )
 
 
 def is_constant(field: FieldComparison) -> bool:
-    """Tell whether both sides hold the same value all the time."""
-    if field.original is None or field.compiled is None or not field.original.size:
+    """Tell whether both sides are known to hold one value all the time."""
+    sample = field.sample
+    if sample is None or not has_all(field):
         return False
-    first = field.original.flat[0]
-    return bool((field.original == first).all() and (field.compiled == first).all())
+    first = sample.original[0]
+    return bool((sample.original == first).all() and (sample.compiled == first).all())
 
 
-def element_of(field: FieldComparison) -> tuple[int, ...]:
-    """Return which element of a field of several is drawn: the worst."""
-    if field.original is None:
-        return ()
-    for divergence in (field.worst, field.first):
-        if divergence is not None and len(divergence.element) == field.original.ndim - 1:
-            return divergence.element
-    return (0,) * (field.original.ndim - 1)
+def needs_reading(field: FieldComparison) -> bool:
+    """Tell whether reading a field again shows more than what was kept of it.
+
+    What a comparator judges is not read again: it would be judged again.
+    """
+    return (
+        field.source is not None
+        and not field.comparator
+        and not has_all(field)
+        and 0 < field.statistics.count <= MOST_VALUES
+    )
 
 
-def chart_data(key: KeyComparison, field: FieldComparison, points: int) -> dict[str, Any]:
-    """Return what the charts of a field show.
+def read(field: FieldComparison, *, again: bool) -> Series | None:
+    """Return what there is to draw of a field, None if it has no numbers.
 
     Args:
-        key: The field's key.
-        field: A field with numbers to draw.
-        points: How many points at most.
-
-    Returns:
-        Lists of numbers, None where there is none: `x` in seconds since `start`, `original`,
-        `compiled` (empty if nowhere different from the original), `error` (compiled - original,
-        likewise; the largest absolute error for a field without fixed shape), `spans` of
-        mismatches, `first` divergence, the histograms `values` and `errors`.
+        field: The field.
+        again: Read its values from the datasets if that shows more than what was kept.
     """
-    order = np.argsort(key.stamps_ns, kind='stable')
-    stamps = key.stamps_ns[order]
-    x = (stamps - stamps[0]) / 1e9
-    original, compiled, error = (each[order] for each in _columns(field))
-    differs = bool((error != 0.0).any())
-    shown = pick((original, compiled, error) if differs else (original,), points)
-    digits = _digits(original, compiled)
-    over = np.zeros(len(x), np.bool_) if field.over is None else field.over[order]
-    no_values = field.original is None
-    start = int(stamps[0])
-    return {
-        'start': _format.stamp(start),
-        'total': len(x),
-        'x': _rounded(x[shown]),
-        'original': [] if no_values else _listed(original[shown], digits),
-        'compiled': _listed(compiled[shown], digits) if differs and not no_values else [],
-        'error': _listed(error[shown], 4) if differs else [],
-        'rtol': min(field.limit.rtol, _HUGE),
-        'atol': min(field.limit.atol, _HUGE),
-        'first': (field.first.stamp_ns - start) / 1e9 if field.first else None,
-        'spans': spans(x, over, SPANS),
-        'values': None if no_values else histogram(original, compiled),
-        'errors': histogram(error) if differs else None,
-        'not_finite': {}
-        if no_values
-        else {
-            'original': int((~np.isfinite(original)).sum()),
-            'compiled': int((~np.isfinite(compiled)).sum()),
-        },
-    }
+    if not is_drawable(field):
+        return None
+    if again and needs_reading(field):
+        values = field.values()
+        if values is not None and _are_numbers(values.original):
+            assert values.original is not None
+            assert values.compiled is not None
+            return _of_arrays(field, values.original, values.compiled)
+        if values is not None and values.errors is not None:
+            everyone = np.arange(len(values.errors))
+            nothing = np.zeros(0)
+            return Series(
+                len(everyone), everyone[:0], nothing, nothing, everyone, values.errors, False, True
+            )
+    return _of_kept(field)
 
 
-def _columns(field: FieldComparison) -> tuple[Floats, Floats, Floats]:
-    """Return original, compiled and signed error of one element; error 0 where both are equal."""
-    if field.original is None or field.compiled is None:
-        assert field.errors is not None
-        nothing = np.full(len(field.errors), np.nan)
-        return nothing, nothing, field.errors
-    where: Any = (slice(None), *element_of(field))
-    original, compiled = (
-        np.asarray(side[where], dtype=np.float64) for side in (field.original, field.compiled)
+def _are_numbers(values: NDArray[Any] | None) -> bool:
+    return values is not None and values.dtype.kind in 'fiub' and bool(values.size)
+
+
+def _of_arrays(field: FieldComparison, original: NDArray[Any], compiled: NDArray[Any]) -> Series:
+    element = element_of(field, original.shape[1:])
+    where: Any = (slice(None), *element)
+    left, right = (np.asarray(side[where], dtype=np.float64) for side in (original, compiled))
+    everyone = np.arange(len(left))
+    return Series(
+        len(left),
+        everyone,
+        left,
+        right,
+        everyone,
+        signed_errors(left, right),
+        True,
+        True,
+        element,
+        (original, compiled) if element else None,
     )
+
+
+def element_of(field: FieldComparison, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return which element of a field of several is drawn: the worst."""
+    for divergence in (field.worst, field.first):
+        if divergence is None or len(divergence.element) != len(shape):
+            continue
+        if all(place < size for place, size in zip(divergence.element, shape, strict=True)):
+            return divergence.element
+    return (0,) * len(shape)
+
+
+def signed_errors(original: Floats, compiled: Floats) -> Floats:
+    """Return compiled - original, 0 where both are equal, NaN against NaN included."""
     same = (original == compiled) | (np.isnan(original) & np.isnan(compiled))
     with np.errstate(all='ignore'):
-        return original, compiled, np.where(same, 0.0, compiled - original)
+        return np.where(same, 0.0, compiled - original)
 
 
-def pick(series: Sequence[Floats], limit: int) -> NDArray[np.int64]:
-    """Choose points to show: first, last, smallest and largest of each series in each bucket.
-
-    Args:
-        series: Arrays of one length; what is not finite is no extreme.
-        limit: How many points at most; at least 2 + 2 per series.
-
-    Returns:
-        Ascending indices.
-    """
-    count = len(series[0])
-    if count <= limit:
-        return np.arange(count)
-    buckets = max((limit - 2) // (2 * len(series)), 1)
-    width = -(-count // buckets)
-    chosen = [np.array([0, count - 1])]
-    for each in series:
-        for sign in (1.0, -1.0):
-            padded = np.full(buckets * width, np.inf)
-            padded[:count] = np.where(np.isfinite(each), sign * each, np.inf)
-            lowest = padded.reshape(buckets, width).argmin(axis=1) + np.arange(buckets) * width
-            chosen.append(lowest[lowest < count])
-    return np.unique(np.concatenate(chosen))
-
-
-def spans(x: Floats, over: NDArray[np.bool_], limit: int) -> list[list[float]]:
-    """Return start and end of the runs beyond the tolerance, the nearest joined if too many."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], over, [False]]).astype(np.int8)))
-    starts, ends = x[edges[::2]], x[edges[1::2] - 1]
-    if len(starts) > limit:
-        gaps = starts[1:] - ends[:-1]
-        kept = np.sort(np.argpartition(gaps, -(limit - 1))[-(limit - 1) :])
-        starts, ends = starts[[0, *(kept + 1)]], ends[[*kept, -1]]
-    return [[round(float(a), 6), round(float(b), 6)] for a, b in zip(starts, ends, strict=True)]
+def _of_kept(field: FieldComparison) -> Series | None:
+    """Return the sample of the values, and the errors of all pairs by their largest."""
+    total, parts = pairs_of(field), len(field.profile)
+    begins = -(-np.arange(parts) * total // max(parts, 1))
+    nothing = np.zeros(0)
+    sample = field.sample
+    if sample is None:
+        if not parts:
+            return None
+        complete = parts == total
+        return Series(total, begins[:0], nothing, nothing, begins, field.profile, False, complete)
+    if has_all(field):
+        left, right = sample.original, sample.compiled
+        errors = signed_errors(left, right)
+        return Series(total, sample.positions, left, right, sample.positions, errors, True, True)
+    # Of an array another element was kept each time: no line over time.
+    known = (sample.positions >= 0) & (sample.positions < total) & (elements_of(field) == 1)
+    return Series(
+        total,
+        sample.positions[known],
+        sample.original[known],
+        sample.compiled[known],
+        begins,
+        field.profile,
+        False,
+        parts == total,
+    )
 
 
-def histogram(*series: Floats) -> dict[str, Any] | None:
-    """Return counts over bins that all series share; None if nothing is finite."""
-    # In 64 bits: the edges of bins may lie closer together than floats of 32 bits.
-    finite = [each[np.isfinite(each)].astype(np.float64) for each in series]
-    filled = [each for each in finite if each.size]
-    if not filled:
-        return None
-    low = float(min(each.min() for each in filled))
-    high = float(max(each.max() for each in filled))
-    peak = max(abs(low), abs(high))
-    if peak > _HUGE:
-        return None
-    if high - low <= max(1e-12 * peak, 1 / _HUGE):
-        margin = 0.5 * abs(low) or 0.5
-        low, high = low - margin, high + margin
-    return {
-        'low': low,
-        'high': high,
-        'counts': [np.histogram(each, BINS, (low, high))[0].tolist() for each in finite],
-    }
+def allowed(field: FieldComparison, original: Floats) -> Floats:
+    """Return how far each value may be off."""
+    limit = field.limit
+    with np.errstate(all='ignore'):
+        scale = 1.0 if field.comparator else np.abs(original)
+        found = limit.atol + limit.rtol * scale
+    return np.broadcast_to(np.nan_to_num(found, nan=np.inf, posinf=np.inf), original.shape)
 
 
-def _digits(*series: Floats) -> int:
-    """Return how many digits tell values apart, also small changes of large numbers."""
-    finite = np.concatenate([each[np.isfinite(each)] for each in series])
-    if not finite.size:
-        return 5
-    peak, spread = float(np.abs(finite).max()), float(finite.max()) - float(finite.min())
-    if not spread or not math.isfinite(spread):
-        return 9
-    return min(max(math.ceil(math.log10(peak / spread)) + 4, 5), 16)
-
-
-def _listed(values: Floats, digits: int) -> list[float | None]:
-    return [
-        _short(float(f'{each:.{digits}g}')) if math.isfinite(each) else None
-        for each in values.tolist()
-    ]
-
-
-def _rounded(x: Floats) -> list[float]:
-    """Round times to a hundredth of the usual distance between them."""
-    steps = np.diff(x)
-    usual = float(np.median(steps[steps > 0.0])) if (steps > 0.0).any() else 1.0
-    decimals = min(max(2 - math.floor(math.log10(usual)), 0), 9)
-    return [_short(round(each, decimals)) for each in x.tolist()]
-
-
-def _short(value: float) -> float:
-    return int(value) if value.is_integer() and abs(value) < 1e15 else value
+def both_values(field: FieldComparison, series: Series) -> tuple[Floats, Floats] | None:
+    """Return all values of both sides or, failing that, the kept sample."""
+    if series.has_values and series.is_complete and not series.element:
+        return series.original, series.compiled
+    return (field.sample.original, field.sample.compiled) if field.sample else None

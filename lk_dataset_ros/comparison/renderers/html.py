@@ -10,26 +10,21 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from lk_dataset_ros.comparison.renderers import _format, _series
+from lk_dataset_ros.comparison.renderers import _facts, _format, _heat, _places
+from lk_dataset_ros.comparison.renderers._charts import Budget
+from lk_dataset_ros.comparison.renderers._views import MOST_KEYS, Views
 from lk_dataset_ros.comparison.result import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from lk_dataset_ros.comparison.result import (
-        DatasetComparison,
-        FieldComparison,
-        KeyComparison,
-    )
+    from lk_dataset_ros.comparison.result import DatasetComparison
 
-#: Charts that are unfolded at once; those of further differing fields are opened one by one.
-OPEN_CHARTS = 24
+#: Stamps of messages without a partner that are listed.
 STAMPS = 20
-SAMPLES = 10
 LOG_LINES = 50
 LOG_WIDTH = 400
 ICONS = {
@@ -38,6 +33,7 @@ ICONS = {
     Verdict.INCONCLUSIVE: '?',
     Verdict.ERROR: '!',
 }
+_HARSHEST = (Verdict.ERROR, Verdict.DIFFERS, Verdict.INCONCLUSIVE, Verdict.EQUIVALENT)
 _REPORT = files('lk_dataset_ros.comparison.renderers') / 'report'
 
 
@@ -62,24 +58,6 @@ class Arm:
     log_tail: Sequence[str] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _FieldView:
-    field: FieldComparison
-    id: str
-    data: Markup
-    note: str
-    unfolded: bool
-    samples: Sequence[tuple[str, str, str]] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class _KeyView:
-    key: KeyComparison
-    differing: list[_FieldView]
-    equal: list[_FieldView]
-    ignored: list[FieldComparison]
-
-
 def to_html(comparisons: Mapping[str, DatasetComparison], title: str) -> str:
     """Return a page over plain comparisons, by name of the compiled side."""
     arms = [
@@ -91,8 +69,7 @@ def to_html(comparisons: Mapping[str, DatasetComparison], title: str) -> str:
         )
         for name, each in comparisons.items()
     ]
-    order = (Verdict.ERROR, Verdict.DIFFERS, Verdict.INCONCLUSIVE, Verdict.EQUIVALENT)
-    verdict = min((arm.verdict for arm in arms), key=order.index, default=Verdict.INCONCLUSIVE)
+    verdict = min((arm.verdict for arm in arms), key=_HARSHEST.index, default=Verdict.INCONCLUSIVE)
     return report_html(arms, title, verdict, {})
 
 
@@ -102,7 +79,8 @@ def report_html(
     """Return a page over an experiment: verdict, facts, and one section per arm.
 
     Whatever comes out of a bag is text to the page, never markup; the page forbids itself every
-    request and every script but its own.
+    request and every script but its own. Values are read from the datasets one field at a time;
+    of a comparison that was loaded without them what was kept is drawn.
 
     Args:
         arms: The compiled arms.
@@ -117,11 +95,12 @@ def report_html(
         for key in arm.comparison.keys
         for each in key.fields
     ]
-    views = _Views(_series.Budget(every))
+    views = Views(Budget(every))
     script = _script()
     style = _read('uPlot.min.css') + _read('report.css')
     page: str = _template().render(
-        arms=[(arm, views.of(number, arm)) for number, arm in enumerate(arms)],
+        arms=[(arm, views.of(number, arm.comparison)) for number, arm in enumerate(arms)],
+        blame=_blame(arms),
         title=title,
         verdict=verdict,
         facts=facts,
@@ -133,84 +112,9 @@ def report_html(
     return page
 
 
-class _Views:
-    """Prepare what the template shows, charts within one budget."""
-
-    def __init__(self, budget: _series.Budget) -> None:
-        self._budget = budget
-        self._unfolded = 0
-
-    def of(self, number: int, arm: Arm) -> list[_KeyView]:
-        """Return an arm's keys."""
-        if arm.comparison is None:
-            return []
-        return [
-            self._key(f'f{number}-{place}', key) for place, key in enumerate(arm.comparison.keys)
-        ]
-
-    def _key(self, prefix: str, key: KeyComparison) -> _KeyView:
-        differing = sorted(key.differing, key=_severity, reverse=True)
-        compared = [each for each in key.fields if not each.ignored_because]
-        equal = [each for each in compared if each.is_equal]
-        ids = {id(each): f'{prefix}-{place}' for place, each in enumerate(key.fields)}
-        return _KeyView(
-            key,
-            [self._field(ids[id(each)], key, each) for each in differing],
-            [self._field(ids[id(each)], key, each) for each in equal],
-            [each for each in key.fields if each.ignored_because],
-        )
-
-    def _field(self, name: str, key: KeyComparison, field: FieldComparison) -> _FieldView:
-        if not _series.is_chartable(field):
-            return _FieldView(field, name, Markup(), '', True, list(_samples(key, field)))
-        if field.is_equal and _series.is_constant(field):
-            values = np.asarray(field.original).ravel()
-            return _FieldView(field, name, Markup(), f'constant {plain(values[0])}', False)
-        points = self._budget.points(field)
-        if not points:
-            note = 'no charts, to keep this page small'
-            return _FieldView(field, name, Markup(), note, False)
-        data = _series.chart_data(key, field, points)
-        self._budget.spend(field, data)
-        unfolded = not field.is_equal and self._unfolded < OPEN_CHARTS
-        self._unfolded += unfolded
-        return _FieldView(field, name, to_script_json(data), _note(field, data), unfolded)
-
-
-def _severity(field: FieldComparison) -> tuple[int, float]:
-    return field.mismatched, np.nan_to_num(field.max_relative_error, nan=np.inf)
-
-
-def _note(field: FieldComparison, data: Mapping[str, Any]) -> str:
-    parts = [f'{len(data["x"])} of {data["total"]} points shown']
-    element = _series.element_of(field)
-    if element:
-        parts.append(f'element {list(element)}, the worst')
-    for side, count in data['not_finite'].items():
-        if count:
-            parts.append(f'{count} values of the {side} are not finite')
-    return '; '.join(parts)
-
-
-def _samples(key: KeyComparison, field: FieldComparison) -> Iterator[tuple[str, str, str]]:
-    """Yield stamp and both values of the first pairs that differ."""
-    if field.over is None or field.original is None or field.compiled is None:
-        return
-    for pair in np.flatnonzero(field.over)[:SAMPLES]:
-        left, right = (
-            _format.value(side[pair : pair + 1].tolist()[0])
-            for side in (field.original, field.compiled)
-        )
-        yield _format.stamp(int(key.stamps_ns[pair])), left, right
-
-
-def plain(value: Any, other: Any = None) -> str:
-    """Write a value compactly, with every digit only where fewer would hide a difference."""
-    if not isinstance(value, float):
-        return _format.value(value)
-    short = f'{value:.6g}'
-    hides = isinstance(other, float) and other != value and f'{other:.6g}' == short
-    return _format.value(value) if hides else short
+def _blame(arms: Sequence[Arm]) -> Arm | None:
+    """Return the arm that the top of the page speaks of: the harshest verdict, the first such."""
+    return min(arms, key=lambda arm: _HARSHEST.index(arm.verdict), default=None)
 
 
 def to_script_json(content: Any) -> Markup:
@@ -237,12 +141,26 @@ def _template() -> Any:
     )
     environment.filters |= {
         'stamp': _format.stamp,
-        'number': _format.number,
-        'plain': plain,
-        'limit': _format.limit,
+        'number': _places.number,
+        'quantity': _places.quantity,
+        'tolerance': _places.tolerance,
+        'script_json': to_script_json,
         'icon': ICONS.__getitem__,
+        'counted': '{:,}'.format,
+        'short': _places.shortened,
     }
-    environment.globals |= {'STAMPS': STAMPS, 'LOG_LINES': LOG_LINES, 'LOG_WIDTH': LOG_WIDTH}
+    environment.globals |= {
+        'STAMPS': STAMPS,
+        'LOG_LINES': LOG_LINES,
+        'LOG_WIDTH': LOG_WIDTH,
+        'MOST_KEYS': MOST_KEYS,
+        'COLUMNS': _facts.COLUMNS,
+        'LEVELS': _heat.NAMES,
+        'because': _facts.because,
+        'counts': _facts.counts,
+        'first_place': _places.first_place,
+        'noise_floor': _facts.noise_floor,
+    }
     return environment.from_string(_read('template.html.j2'))
 
 

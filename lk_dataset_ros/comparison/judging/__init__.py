@@ -1,0 +1,1 @@
+"""Judge the pairs of one key, block by block."""
