@@ -146,7 +146,7 @@ def _show_arm(arm: ArmResult, console: Console) -> None:
         console.print(f'  {arm.problem}', markup=False)
         _show_tail(arm.run, console)
     if arm.comparison is not None:
-        print_keys(arm.comparison, console)
+        print_keys(arm.comparison, console, verbose=False)
 
 
 def _show_tail(run: ArmRun, console: Console) -> None:

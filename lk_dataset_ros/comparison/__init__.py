@@ -9,7 +9,6 @@ from lk_dataset_ros.comparison.asserting import assert_datasets_equal
 from lk_dataset_ros.comparison.comparators import comparator
 from lk_dataset_ros.comparison.engine import compare, compare_columns
 from lk_dataset_ros.comparison.pairing import Pairing, Pairs, pair_by_index, pair_by_stamp
-from lk_dataset_ros.comparison.renderers.diffdiff import save_diffdiff
 from lk_dataset_ros.comparison.result import (
     DatasetComparison,
     Divergence,
@@ -59,6 +58,8 @@ def diffdiff(
     Raises:
         BagWriteError: If the file cannot be written.
     """
+    from lk_dataset_ros.comparison.renderers import save_diffdiff  # noqa: PLC0415
+
     comparison = compare(original, compiled, **options)
     save_diffdiff(comparison, path)
     return comparison
