@@ -381,6 +381,8 @@ def main() -> int:
         parser.error(f'there is no row {unknown[0]}; there is {", ".join(ROWS)}')
     wanted = wanted or [name for name in ROWS if name != 'memory' or arguments.big]
     rows: list[Row] = []
+    if arguments.folder is not None:
+        arguments.folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
         for name in wanted:
             place = Path(folder) / name
