@@ -181,10 +181,10 @@ def _compare_transforms(
     streams = [transforms.streams(each.column_batches(key)) for each in datasets]
     names = transforms.TYPE, transforms.TYPE
     compared = []
-    for label in dict.fromkeys([*streams[0], *streams[1]]):
-        sides = [Side.of_columns(each.get(label) or transforms.nothing()) for each in streams]
+    for frames in dict.fromkeys([*streams[0], *streams[1]]):
+        sides = [Side.of_columns(each.get(frames) or transforms.nothing()) for each in streams]
         found = _judge(key, names, transforms.PARTS, (sides[0], sides[1]), rules)
-        compared.append(replace(found, part=label))
+        compared.append(replace(found, part=transforms.label(*frames)))
     return compared
 
 

@@ -3,13 +3,19 @@
 A compiled component is judged by its excess over it. Per field, three things are asked of the
 differences compiled - original, and of the differences between any two runs of the original:
 
-* is the largest more than three times the largest between the original's runs;
+* is the largest more than three times the largest between the original's runs, and more than what
+  the tail of those lets expect (a Pareto tail; B. M. Hill, A Simple General Approach to Inference
+  About the Tail of a Distribution, Annals of Statistics 3(5), 1975);
 * is the mean difference (a bias), or the mean absolute difference (a spread), larger than between
   any two runs of the original, beyond what chance explains. Messages follow on each other, so
   their errors may be correlated: the standard error comes from the means of 32 consecutive parts
   (batch means; G. S. Fishman, Principles of Discrete Event Simulation, 1978), the limit from
   Student's t distribution;
-* is the share of the pairs beyond the tolerance larger, for what is no number.
+* is the share of the pairs beyond the tolerance larger, for what is no number, and that of the values
+  without finite error (NaN against a number) for what is.
+
+What differs between whole runs (an offset that is drawn anew for each) is seen as well as the number
+of runs allows, not better.
 
 The chance of calling an equally noisy component different is at most 0.2 % over all fields and
 questions of a comparison together (Bonferroni).
@@ -107,7 +113,7 @@ def with_noise(
         found = tuple(
             _judged(each, fields.get((*where, each.path), []), runs, level) for each in key.fields
         )
-        return replace(key, fields=found, unpaired_floor=2 * unpaired.get(where, 0))
+        return replace(key, fields=found, unpaired_floor=_most_unpaired(unpaired.get(where, 0)))
 
     return replace(
         comparison, keys=tuple(of_key(each) for each in comparison.keys), noise_runs=runs - 1
@@ -139,17 +145,36 @@ def _decide(
     if not beyond:
         why = 'beyond the tolerance, which no two runs of the original are'
         return True, False, math.nan, why
-    largest = field.statistics.largest
-    if largest > OUTLIER * noise.largest:
+    columns = _columns(field)
+    between_columns = [each for each in map(_columns, floors) if len(each) == len(columns)]
+    if not columns or not between_columns:
+        return _by_share(field, floors, level)
+    lost = _lost(field.statistics, noise, level)
+    if lost:
+        return True, False, math.nan, lost
+    largest = field.statistics.scale
+    if largest > OUTLIER * noise.scale and largest > _tail(between_columns, columns, level):
         why = (
             f'the largest error is {largest:.3g}; '
-            f'between runs of the original it is {noise.largest:.3g}'
+            f'between runs of the original it is {noise.scale:.3g}'
         )
         return True, False, math.nan, why
-    differences = _differences(field)
-    between = [each for each in map(_differences, floors) if each is not None]
-    if differences is None or not between:
-        return _by_share(field, floors, level)
+    unclear, detectable, why = False, math.nan, ''
+    for place, differences in enumerate(columns):
+        between = [each[place] for each in between_columns]
+        found = _shifted(differences, between, level / len(columns))
+        if found[0]:
+            return found
+        unclear |= found[1]
+        if not found[2] <= detectable:
+            detectable, why = found[2], found[3]
+    return False, unclear, detectable, why
+
+
+def _shifted(
+    differences: Floats, between: Sequence[Floats], level: float
+) -> tuple[bool, bool, float, str]:
+    """Judge bias and spread of one number."""
     if min(len(differences), *map(len, between)) < _FEWEST:
         return False, True, math.nan, f'fewer than {_FEWEST} pairs say too little'
     detectable = math.nan
@@ -173,16 +198,49 @@ def _decide(
     return False, False, detectable, why
 
 
-def _differences(field: FieldComparison) -> Floats | None:
-    """Return finite differences, evenly taken: compiled - original, or errors of parts."""
+def _columns(field: FieldComparison) -> list[Floats]:
+    """Return finite differences, evenly taken: compiled - original, or those of a part's fields."""
     if field.sample is not None:
         with np.errstate(all='ignore'):
-            found = field.sample.compiled - field.sample.original
+            found = [field.sample.compiled - field.sample.original]
     elif field.error_sample is not None:
-        found = field.error_sample
+        found = [field.error_sample]
+        if field.difference_sample is not None:
+            found += list(field.difference_sample.T)
     else:
-        return None
-    return found[np.isfinite(found)]
+        found = []
+    return [each[np.isfinite(each)] for each in found]
+
+
+def _lost(found: Statistics, noise: Statistics, level: float) -> str:
+    """Say so if more values have no finite error than between runs of the original."""
+    lost, floor = found.count - found.finite, noise.count - noise.finite
+    if not lost:
+        return ''
+    told = f'{lost} of {found.count} values are a number on one side only'
+    if not floor:
+        return f'{told}, none between runs of the original'
+    pooled = (lost + floor) / (found.count + noise.count)
+    error = math.sqrt(pooled * (1 - pooled) * (1 / found.count + 1 / noise.count))
+    excess = lost / found.count - floor / noise.count
+    is_more = excess > NormalDist().inv_cdf(1.0 - level) * error
+    return f'{told}, {floor} of {noise.count} between runs of the original' if is_more else ''
+
+
+def _tail(between: Sequence[Sequence[Floats]], columns: Sequence[Floats], level: float) -> float:
+    """Return the error that so many of one distribution exceed with a chance of the level."""
+    errors = np.sort(np.abs(np.concatenate([each[0] for each in between])))[::-1]
+    top = max(len(errors) // 50, 10)
+    if len(errors) <= 2 * top or not errors[top] > 0.0:
+        return 0.0
+    weight = float(np.mean(np.log(errors[:top] / errors[top])))
+    chance = len(columns[0]) * top / (len(errors) * level)
+    return float(errors[top] * max(chance, 1.0) ** min(weight, 1.0))
+
+
+def _most_unpaired(floor: int) -> int:
+    """Return how many messages without partner chance explains, where runs have so many."""
+    return math.ceil(floor + 4.0 * math.sqrt(floor) + 3.0) if floor else 0
 
 
 def _excess(values: Floats, between: Sequence[Floats]) -> tuple[float, float, float, float]:

@@ -30,7 +30,7 @@ _NUMBERS: Final = (
 )
 
 
-def streams(batches: Iterable[Columns]) -> dict[str, Columns]:
+def streams(batches: Iterable[Columns]) -> dict[tuple[str, str], Columns]:
     """Return the transforms of each pair of frames, in order of log time.
 
     Which transforms share a message, and in which order, says nothing about the robot: publishers
@@ -40,9 +40,9 @@ def streams(batches: Iterable[Columns]) -> dict[str, Columns]:
         batches: A key's messages.
 
     Returns:
-        Columns by `parent -> child`, in order of appearance.
+        Columns by names of parent and child, in order of appearance.
     """
-    parts: dict[str, list[dict[str, NDArray[np.generic]]]] = defaultdict(list)
+    parts: dict[tuple[str, str], list[dict[str, NDArray[np.generic]]]] = defaultdict(list)
     for columns in batches:
         for index in count():
             prefix = f'transforms[{index}].'
@@ -54,9 +54,14 @@ def streams(batches: Iterable[Columns]) -> dict[str, Columns]:
                 columns[prefix + name].values.tolist()
                 for name in ('header.frame_id', 'child_frame_id')
             ]
-            for label, rows in _places(*frames).items():
-                parts[label].append({name: each[rows] for name, each in found.items()})
-    return {label: _columns(pieces) for label, pieces in parts.items()}
+            for pair, rows in _places(*frames).items():
+                parts[pair].append({name: each[rows] for name, each in found.items()})
+    return {pair: _columns(pieces) for pair, pieces in parts.items()}
+
+
+def label(parent: str, child: str) -> str:
+    """Return what reports call a pair of frames."""
+    return f'{parent} -> {child}'
 
 
 def nothing() -> Columns:
@@ -65,11 +70,11 @@ def nothing() -> Columns:
     return Columns({}, rows, rows)
 
 
-def _places(parents: list[str], children: list[str]) -> dict[str, NDArray[np.int64]]:
+def _places(parents: list[str], children: list[str]) -> dict[tuple[str, str], NDArray[np.int64]]:
     found: dict[tuple[str, str], list[int]] = defaultdict(list)
     for row, pair in enumerate(zip(parents, children, strict=True)):
         found[pair].append(row)
-    return {f'{parent} -> {child}': np.array(at) for (parent, child), at in found.items()}
+    return {pair: np.array(at) for pair, at in found.items()}
 
 
 def _columns(pieces: list[dict[str, NDArray[np.generic]]]) -> Columns:

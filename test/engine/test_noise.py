@@ -150,3 +150,57 @@ def test_the_statement_says_what_would_have_been_found() -> None:
 def test_quantiles_of_t(probability: float, freedom: int, expected: float) -> None:
     """Promise: quantiles of Student's t are right to a thousandth."""
     assert _t_quantile(probability, freedom) == pytest.approx(expected, rel=1e-3)
+
+
+def floats(seed: int, *, nan: float = 0.0, outlier: float = 0.0, tails: float = 0.0) -> Dataset:
+    """Make noise with NaN here and there, an outlier, or heavy tails."""
+    numbers = np.random.default_rng(seed)
+    values = numbers.normal(size=2000) * 0.01
+    if tails:
+        values = numbers.standard_t(tails, size=2000)
+    values[numbers.random(2000) < nan] = np.nan
+    values[1000] = outlier or values[1000]
+    dataset = Dataset.create('memory')
+    dataset.declare('/x', 'std_msgs/msg/Float64')
+    dataset.write_columns('/x', {'data': values}, log_time_ns=np.arange(2000))
+    return dataset
+
+
+def test_a_nan_between_the_originals_hides_nothing() -> None:
+    """Promise: runs of the original that differ by a NaN hide neither outliers nor more NaN."""
+    original, other = floats(1), floats(2, nan=0.001)
+    assert compare(original, floats(3, nan=0.001), noise=[other]).is_equivalent
+    assert not compare(original, floats(3, outlier=1e6), noise=[other]).is_equivalent
+    assert not compare(original, floats(3, nan=0.3), noise=[other]).is_equivalent
+
+
+def test_heavy_tails_are_no_outliers() -> None:
+    """Promise: equal noise with heavy tails (Student's t of 3) is equivalent."""
+    found = [
+        compare(
+            floats(3 * seed, tails=3.0),
+            floats(3 * seed + 1, tails=3.0),
+            noise=[floats(3 * seed + 2, tails=3.0)],
+        ).verdict
+        for seed in range(100)
+    ]
+    assert found.count(Verdict.EQUIVALENT) >= 99
+
+
+@pytest.mark.parametrize(('bias', 'expected'), [(0.0, Verdict.EQUIVALENT), (0.5, Verdict.DIFFERS)])
+def test_a_bias_of_a_rotation_is_found(bias: float, expected: Verdict) -> None:
+    """Promise: a rotation that is off by half the noise about one axis differs."""
+
+    def turned(seed: int, off: float = 0.0) -> Dataset:
+        angle = np.random.default_rng(seed).normal(off, 1.0, 2000) * 0.01
+        dataset = Dataset.create('memory')
+        dataset.declare('/q', 'geometry_msgs/msg/Quaternion')
+        fields = {'z': np.sin(angle / 2), 'w': np.cos(angle / 2)}
+        dataset.write_columns('/q', fields, log_time_ns=np.arange(2000))
+        return dataset
+
+    found = [
+        compare(turned(3 * seed), turned(3 * seed + 1, bias), noise=[turned(3 * seed + 2)]).verdict
+        for seed in range(30)
+    ]
+    assert found.count(expected) == 30

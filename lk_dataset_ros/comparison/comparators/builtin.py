@@ -76,13 +76,28 @@ _TRANSFORM: Final = Comparator(
 )
 _POSITION: Final = Comparator('position', geometry.position, 'm', needs=('x', 'y', 'z'))
 _FLOAT: Final = np.dtype(np.float32)
+#: Of sensor_msgs/PointField.
+_FLOAT32, _FLOAT64 = 7, 8
 
 
 def _of_pixels(columns: Mapping[str, Column]) -> np.dtype[Any]:
     """Return the type of an image's pixels: floats have a tolerance, integers do not."""
-    encodings = columns['encoding'].values.tolist() if 'encoding' in columns else []
-    has_floats = bool(encodings) and str(encodings[0]).startswith(('16F', '32F', '64F'))
-    return _FLOAT if has_floats else np.dtype(np.uint8)
+    encodings = set(columns['encoding'].values.tolist() if 'encoding' in columns else ())
+    kinds = {str(each).partition('F')[0] for each in encodings if 'FC' in str(each)}
+    if len(kinds) != 1 or not all('FC' in str(each) for each in encodings):
+        return np.dtype(np.uint8)
+    return np.dtype({'16': 'float16', '64': 'float64'}.get(kinds.pop(), 'float32'))
+
+
+def _of_points(columns: Mapping[str, Column]) -> np.dtype[Any]:
+    """Return the type of a cloud's points: that of its floats, the narrower of both."""
+    floats = {
+        int(each)
+        for name, column in columns.items()
+        if name.endswith('.datatype')
+        for each in np.unique(column.values)
+    } & {_FLOAT32, _FLOAT64}
+    return np.dtype(np.float64) if floats == {_FLOAT64} else _FLOAT
 
 
 _IMAGE: Final = Comparator(
@@ -102,7 +117,7 @@ _CLOUD: Final = Comparator(
     field='data',
     covers=('data', 'is_bigendian', 'point_step', 'row_step'),
     needs=('data', 'point_step'),
-    dtype=lambda _: _FLOAT,
+    dtype=_of_points,
 )
 _CLOUD_SET: Final = replace(_CLOUD, name='cloud_set', judge=clouds.cloud_as_set, unit='m')
 _SCAN: Final = Comparator(

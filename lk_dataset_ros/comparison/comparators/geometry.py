@@ -71,7 +71,9 @@ def quaternion_components(original: Columns, compiled: Columns, limit: Limit) ->
         with np.errstate(all='ignore'):
             allowed = limit.atol + limit.rtol * np.abs(left[:, rows])
         over[rows] = beyond(apart[:, rows], allowed).any(axis=0)
-    return Judged(rotation_errors(left, right, largest), over)
+    with np.errstate(all='ignore'):
+        differences = (right - left).T
+    return Judged(rotation_errors(left, right, largest), over, differences=differences)
 
 
 @in_parts(*_XYZW)

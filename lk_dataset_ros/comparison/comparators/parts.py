@@ -65,6 +65,7 @@ def _sliced(column: Column, first: int, end: int) -> Column:
 
 def _joined(found: Sequence[Judged]) -> Judged:
     signed = [each.signed for each in found if each.signed is not None]
+    differences = [each.differences for each in found if each.differences is not None]
     return Judged(
         np.concatenate([each.errors for each in found]),
         np.concatenate([each.over for each in found]),
@@ -73,4 +74,5 @@ def _joined(found: Sequence[Judged]) -> Judged:
             name: np.concatenate([each.measures[name] for each in found])
             for name in found[0].measures
         },
+        np.concatenate(differences) if len(differences) == len(found) else None,
     )

@@ -33,7 +33,8 @@ def sides_of(key: KeyComparison, original: Dataset, compiled: Dataset) -> tuple[
     for dataset in (original, compiled):
         if key.part:
             streams = transforms.streams(dataset.column_batches(key.key))
-            sides.append(Side.of_columns(streams.get(key.part) or transforms.nothing()))
+            labels = {transforms.label(*frames): each for frames, each in streams.items()}
+            sides.append(Side.of_columns(labels.get(key.part) or transforms.nothing()))
         else:
             sides.append(Side.of_key(dataset, key.key, Budget(0)))
     return sides[0], sides[1]

@@ -23,9 +23,12 @@ class Judged(NamedTuple):
         over: bool, (n,): which pairs are beyond the limit.
         signed: float64, (n,): compiled - original of each pair, None where that means nothing.
         measures: Further numbers, float64, (n,), by name; NaN where a pair has none.
+        differences: float64, (n, k): compiled - original of the k numbers of each pair that were
+            judged; None where that means nothing.
     """
 
     errors: NDArray[np.float64]
     over: NDArray[np.bool_]
     signed: NDArray[np.float64] | None = None
     measures: Mapping[str, NDArray[np.float64]] = _NOTHING
+    differences: NDArray[np.float64] | None = None

@@ -276,7 +276,8 @@ class _Field:
         """Judge a block."""
         if self.reason is not None:
             return
-        for piece in item.pieces(block, self._limit):
+        # The same as before but for images and clouds, whose encoding may change.
+        for piece in item.pieces(block, item.limit(self._judging, block)):
             piece.add_to(self._tally)
         if item.part is None:
             sides = block.column(0, item.path), block.column(1, item.path)

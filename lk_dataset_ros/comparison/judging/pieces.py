@@ -276,7 +276,10 @@ class Whole(Piece):
         largest = float(errors.max())
         tally.count_errors(errors, self._judged.signed, None, largest)
         tally.measure(self._judged.measures)
-        tally.sample_errors(self.positions, errors)
+        signed = self._judged.differences
+        if signed is None and self._judged.signed is not None:
+            signed = self._judged.signed[:, np.newaxis]
+        tally.sample_errors(self.positions, errors, signed)
         worst = int(errors.argmax())
         if tally.is_worst(int(self.positions[worst]), largest):
             tally.note_worst(int(self.positions[worst]), **self._at(worst))

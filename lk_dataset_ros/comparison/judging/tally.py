@@ -82,6 +82,7 @@ class Tally:
         self._worst: tuple[float, int, Divergence] | None = None
         self._samples: list[tuple[Positions, Floats, Floats]] = []
         self._errors: list[tuple[Positions, Floats]] = []
+        self._differences: list[Floats] = []
         self._is_numeric = False
 
     def count_errors(
@@ -161,10 +162,20 @@ class Tally:
             ]
         self._samples.append((positions[chosen], sides[0], sides[1]))
 
-    def sample_errors(self, positions: Positions, errors: Floats) -> None:
-        """Keep every so many pairs' errors, of what has no values to keep."""
+    def sample_errors(
+        self, positions: Positions, errors: Floats, differences: Floats | None = None
+    ) -> None:
+        """Keep every so many pairs' errors, of what has no values to keep.
+
+        Args:
+            positions: int64, (n,): ascending.
+            errors: float64, (n,).
+            differences: float64, (n, k): signed ones, if there are any.
+        """
         chosen = _every(positions, self._run.stride)
         self._errors.append((positions[chosen], errors[chosen]))
+        if differences is not None:
+            self._differences.append(differences[chosen])
 
     def measure(self, measures: Mapping[str, Floats]) -> None:
         """Add further numbers of pairs; what is not finite is none."""
@@ -195,6 +206,7 @@ class Tally:
             over_bits=self._bits,
             sample=sample,
             error_sample=self._error_sample(),
+            difference_sample=self._difference_sample(),
             distribution=None
             if sample is None or not self._mismatched
             else compare_distributions(sample.original, sample.compiled),
@@ -208,6 +220,13 @@ class Tally:
             np.concatenate([each[place] for each in self._errors]) for place in (0, 1)
         )
         return np.asarray(errors[np.argsort(positions, kind='stable')], np.float64)
+
+    def _difference_sample(self) -> Floats | None:
+        if not self._differences or len(self._differences) < len(self._errors):
+            return None
+        positions = np.concatenate([each[0] for each in self._errors])
+        found = np.concatenate(self._differences)
+        return np.asarray(found[np.argsort(positions, kind='stable')], np.float64)
 
     def _sample(self) -> Sample | None:
         if not self._samples:

@@ -51,6 +51,8 @@ class FieldComparison:
             little); None where none is.
         sample: Values, evenly taken; None for a field that is not of numbers.
         error_sample: float64: errors of pairs, evenly taken, of what has no `sample`.
+        difference_sample: float64, (m, k): compiled - original of the fields of a part that is judged
+            as a whole, evenly taken; None where that means nothing.
         distribution: Whether both sides' values are of one distribution, paired or not.
         noise: What the original's own runs differ by, None if there was one run only.
         is_different: Set where all values are judged at once, by their distributions.
@@ -74,6 +76,7 @@ class FieldComparison:
     over_bits: NDArray[np.uint8] | None = None
     sample: Sample | None = None
     error_sample: NDArray[np.float64] | None = None
+    difference_sample: NDArray[np.float64] | None = None
     distribution: DistributionTest | None = None
     noise: NoiseFloor | None = None
     is_different: bool | None = None
