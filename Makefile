@@ -28,7 +28,8 @@ lint:  ## ruff and mypy
 	@$(RUN) ruff check .
 	@$(RUN) mypy
 
-# Those that take longer run by name only: recording, playing, crash, soak, round_trip, comparing (docs/benchmarks.md).
+# Those that take longer run by name only: recording, playing, crash, soak, round_trip, comparing, offline,
+# experiments, worlds, noise (docs/benchmarks.md).
 bench:  ## measure what the README tells (B=columns for one of benchmarks/, ARGS='--runs 5' for it)
 	@$(WORKSPACE) setup test
 	@for each in $(or $(B),first_verdict columns write_columns dataloader large_bags); do \

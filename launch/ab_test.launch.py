@@ -4,35 +4,26 @@ ros2 launch lk_dataset_ros ab_test.launch.py experiment:=experiment.yaml
 """
 
 from launch import LaunchDescription
-from launch.actions import DeclareLaunchArgument, ExecuteProcess, OpaqueFunction
-from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
-from launch_ros.substitutions import FindPackagePrefix
+from launch.actions import DeclareLaunchArgument, OpaqueFunction
 
-MEANINGS = {1: 'differs', 2: 'could not be judged'}
+from lk_dataset_ros.ros.launching import options_of, run_lk
 
-
-def pass_on(event, context):
-    """Fail the launch when the verdict is not `equivalent`."""
-    del context
-    if event.returncode:
-        meaning = MEANINGS.get(event.returncode, 'ended')
-        raise RuntimeError(f'A/B test: {meaning} (exit code {event.returncode} of lk ab)')
+#: Arguments that are options of `lk ab`, and what they mean.
+OPTIONS = {
+    'bag': 'another bag than the specification names',
+    'mode': 'another mode: offline, lockstep, realtime, sequential or live',
+    'rtf': 'another real-time factor; 0 is as fast as the arms answer',
+    'repeats': 'how often the original is run; from 2 on there is a noise floor',
+    'seed': 'another seed of the simulated world',
+    'duration': 'how much of the bag, or how long in the world or on the live graph, s',
+    'output': 'folder of the run, must not exist; runs/<name>/<time> when empty',
+}
 
 
 def start(context):
     """Start `lk ab` with the options that were given."""
-    lk = PathJoinSubstitution([FindPackagePrefix('lk_dataset_ros'), 'bin', 'lk'])
-    command = [lk, 'ab', LaunchConfiguration('experiment')]
-    for name in ('bag', 'rtf', 'output'):
-        value = LaunchConfiguration(name).perform(context)
-        if value:
-            command += [f'--{name}', value]
-    # Ctrl-C goes to lk, which ends its arms; give them the time before anybody gets impatient.
-    return [
-        ExecuteProcess(
-            cmd=command, name='ab', output='screen', on_exit=pass_on, sigterm_timeout='20'
-        )
-    ]
+    experiment = context.launch_configurations['experiment']
+    return run_lk(['ab', experiment, *options_of(context, list(OPTIONS))])
 
 
 def generate_launch_description():
@@ -42,18 +33,9 @@ def generate_launch_description():
             DeclareLaunchArgument(
                 'experiment', description='the specification, a YAML file (see docs/experiment.md)'
             ),
-            DeclareLaunchArgument(
-                'bag', default_value='', description='another bag than the specification names'
-            ),
-            DeclareLaunchArgument(
-                'rtf',
-                default_value='',
-                description='another real-time factor; 0 is as fast as the arms answer',
-            ),
-            DeclareLaunchArgument(
-                'output',
-                default_value='',
-                description='folder of the run, must not exist; runs/<name>/<time> when empty',
+            *(
+                DeclareLaunchArgument(name, default_value='', description=meaning)
+                for name, meaning in OPTIONS.items()
             ),
             OpaqueFunction(function=start),
         ]

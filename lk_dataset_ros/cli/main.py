@@ -21,11 +21,13 @@ VERBS = {
     'diffdiff': 'Write every difference between two bags to a text file.',
     'export': 'Write a dataset in a format that people train from.',
     'info': 'Tell what is in a bag: topics, rates, gaps, drops, ranges.',
+    'init': 'Write an experiment.yaml by looking at a bag or a running graph.',
     'merge': 'Make one dataset of several, in order of time.',
     'pin': 'Make a regression test of a recording.',
     'play': 'Play bags onto topics, at any real-time factor.',
     'record': 'Record topics into a bag, and prove that nothing is missing.',
     'recover': 'Repair a bag whose recorder was killed.',
+    'select': 'Keep the fastest arm that passes: write selection.yaml.',
     'slice': 'Cut out a span of time, or some topics.',
     'types': 'Tell which message types a bag needs, and build those that are missing.',
 }

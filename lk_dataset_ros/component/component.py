@@ -15,7 +15,7 @@ from lk_dataset_ros.errors import ComponentError, ComponentNotFoundError
 from lk_dataset_ros.message import new_message, type_name_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from lk_dataset_ros.component.diagnostics import Diagnostics
 
@@ -125,7 +125,8 @@ class Component:
 
     def new(self, port: str) -> Any:
         """Make an empty message for an output port."""
-        return self.message_factory(self._port(self.outputs, port).type_name)
+        known = self.outputs.get(port) or self._port(self.outputs, port)
+        return self.message_factory(known.type_name)
 
     def step(self, **inputs: Any) -> Mapping[str, Any] | None:
         """Take inputs by port name, return outputs by port name. Subclasses override it."""
@@ -150,11 +151,14 @@ class Component:
         Raises:
             ComponentError: If a port does not exist.
         """
-        for name in inputs:
-            self._port(self.inputs, name)
-        outputs = dict(self.step(**inputs) or {})
-        for name in outputs:
-            self._port(self.outputs, name)
+        if not inputs.keys() <= self.inputs.keys():
+            self._refuse(self.inputs, inputs)
+        given = self.step(**inputs)
+        if not given:
+            return {}
+        outputs = dict(given)
+        if not outputs.keys() <= self.outputs.keys():
+            self._refuse(self.outputs, outputs)
         return outputs
 
     def run(self, dataset: RunnableDataset, topics: Mapping[str, str] | None = None) -> Any:
@@ -186,6 +190,10 @@ class Component:
             for name, output in self(**{port: message}).items():
                 result.write(names[name], output, timestamp_ns=time_ns)
         return result
+
+    def _refuse(self, ports: Mapping[str, Any], names: Iterable[str]) -> None:
+        for name in names:
+            self._port(ports, name)
 
     def _port(self, ports: Mapping[str, Any], name: str) -> Any:
         if name not in ports:

@@ -6,6 +6,7 @@ rosbags; this package checks what they are given, and names what went wrong.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import struct
 from functools import cached_property, lru_cache
@@ -16,9 +17,13 @@ from rosbags.serde import SerdeError
 
 from lk_dataset_ros.errors import LkError, MessageFormatError, MessageTypeError
 from lk_dataset_ros.message.coding.adoption import adopters
+from lk_dataset_ros.message.coding.layout import IS_POSSIBLE, unfit
+from lk_dataset_ros.message.coding.making import maker
 from lk_dataset_ros.message.coding.message_types import message_classes
 from lk_dataset_ros.message.coding.misfit import misfit
+from lk_dataset_ros.message.coding.reading import Readers
 from lk_dataset_ros.message.coding.wire import store_of
+from lk_dataset_ros.message.coding.writing import Writers
 from lk_dataset_ros.message.definitions.common_types import builtin_schema
 from lk_dataset_ros.message.definitions.definition import EIGHT_BYTES, STRINGS, dtype_of
 from lk_dataset_ros.message.definitions.idl import read_idl
@@ -28,15 +33,18 @@ from lk_dataset_ros.message.fields import Layout
 from lk_dataset_ros.message.schema import ROS2IDL, ROS2MSG, Schema, full_type_name
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from rosbags.interfaces import Msgdef
 
+    from lk_dataset_ros.message.coding.reading import Read
+    from lk_dataset_ros.message.coding.writing import Write
     from lk_dataset_ros.message.definitions.definition import RawType, TypeDefinition
 
 #: A longer definition is refused.
 MAX_TEXT: Final = 2**19
-_HEADERS: Final = (b'\x00\x00', b'\x00\x01')
+_PLAIN: Final = b'\x00\x01'
+_HEADERS: Final = (b'\x00\x00', _PLAIN)
 #: Bytes that may follow a message: padding, and what rclpy reckons too much in a place.
 _PADDING: Final = 3
 _EXCESS: Final = 8
@@ -71,6 +79,37 @@ class Codec:
     def _coder(self) -> Msgdef[Any]:
         return self._store.get_msgdef(self.schema.name)
 
+    @cached_property
+    def _read_bytes(self) -> Read:
+        return self._reader(is_bytes=True)
+
+    @cached_property
+    def _read_buffer(self) -> Read:
+        return self._reader(is_bytes=False)
+
+    def _reader(self, *, is_bytes: bool) -> Read:
+        if IS_POSSIBLE:
+            with contextlib.suppress(struct.error, OverflowError, MemoryError):
+                readers = Readers(self._types, self._classes, is_bytes=is_bytes)
+                return readers.whole(self.schema.name)
+        return unfit
+
+    @cached_property
+    def _write(self) -> Write:
+        if IS_POSSIBLE:
+            with contextlib.suppress(struct.error, OverflowError, MemoryError):
+                return Writers(self._types).whole(self.schema.name)
+        return unfit
+
+    @cached_property
+    def new(self) -> Callable[[], Any]:
+        """Make a message whose fields have their defaults, or are zero, false or empty.
+
+        Raises:
+            MessageTypeError: If it would take more memory than 256 MiB.
+        """
+        return maker(self._types, self._classes, self.schema.name)
+
     @property
     def fields(self) -> dict[str, Any]:
         """Field names of the message, with the descriptions of the parser, in order."""
@@ -102,6 +141,16 @@ class Codec:
         Raises:
             MessageFormatError: If the bytes are not a message of this type.
         """
+        if cdr[:2] == _PLAIN:
+            read = self._read_bytes if type(cdr) is bytes else self._read_buffer
+            # What is wrong, if something is, the thorough way says.
+            with contextlib.suppress(Exception):
+                message, end = read(cdr)
+                if end + _PADDING >= len(cdr) or end + self._slack(message) >= len(cdr):
+                    return message
+        return self._decode_thoroughly(cdr)
+
+    def _decode_thoroughly(self, cdr: bytes | memoryview) -> Any:
         coder = self._coder
         kind = bytes(cdr[:2])
         if len(cdr) < 4 or kind not in _HEADERS:
@@ -122,6 +171,12 @@ class Codec:
             MessageTypeError: If the object lacks a field, or a value does not fit one: it is out
                 of range, of another type, or longer than the bound of a string or sequence.
         """
+        try:
+            return self._write(message)
+        except Exception:  # noqa: BLE001 - it may fit once adopted, or what is wrong is said below
+            return self._encode_thoroughly(message)
+
+    def _encode_thoroughly(self, message: Any) -> bytes:
         coder = self._coder
         try:
             ready = message if self._adopt is None else self._adopt(message)
@@ -142,6 +197,11 @@ class Codec:
             ) from error
         return bytes(data)
 
+    def prepare(self) -> None:
+        """Do now what is otherwise done when the first message is coded."""
+        for made in (self._read_bytes, self._write, self.new):
+            assert made
+
     @cached_property
     def layout(self) -> Layout:
         """What the definition says about field paths, for `Columns`."""
@@ -161,14 +221,6 @@ class Codec:
             elif detail[0][0] == Nodetype.NAME:
                 layout.sequences.add(path)
                 self._describe(detail[0][1], f'{path}[].', layout)
-
-    def new(self) -> Any:
-        """Make a message whose fields have their defaults, or are zero, false or empty.
-
-        Raises:
-            MessageTypeError: If it would take more memory than 256 MiB.
-        """
-        return self._classes[self.schema.name]()
 
     def definition(self, name: str) -> Sequence[tuple[str, Any]]:
         """Return field names and nodes (as rosbags has them) of this type or a nested one."""
@@ -257,7 +309,12 @@ def new_message(of: Schema | str) -> Any:
     Raises:
         MessageTypeError: If the definition is broken, or the name is not that of a common type.
     """
-    return codec_for(builtin_schema(of) if isinstance(of, str) else of).new()
+    return _maker(of)() if isinstance(of, str) else codec_for(of).new()
+
+
+@lru_cache(maxsize=512)
+def _maker(name: str) -> Callable[[], Any]:
+    return codec_for(builtin_schema(name)).new
 
 
 def message_class(of: Schema | str) -> type[Any]:

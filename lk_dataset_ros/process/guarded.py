@@ -50,6 +50,11 @@ class GuardedProcess:
         assert self._guard.stdout is not None
         return self._guard.stdout
 
+    @property
+    def pid(self) -> int:
+        """The process below which everything runs that was started."""
+        return self._guard.pid
+
     def poll(self) -> int | None:
         """Return the exit code, 128 + n for signal n, or None while it runs."""
         return self._guard.poll()

@@ -64,8 +64,8 @@ class Watched(Protocol):
     def depth(self) -> int:
         """How many messages every subscriber is taken to keep, at least."""
 
-    def are_idle(self) -> bool:
-        """Tell whether all have dealt with what they were sent."""
+    def are_idle(self) -> bool | None:
+        """Tell whether all have dealt with what they were sent; None if none has noticed it."""
 
 
 class Acknowledgement:
@@ -114,6 +114,7 @@ class Acknowledgement:
         #: Messages to watched subscribers between two acknowledgements, for now.
         self._window = DEFAULT_EVERY
         self._busy_limit_s = BUSY_S
+        self._has_told_busy = False
         #: Topics that are waited for just now.
         self.waiting_for: tuple[str, ...] = ()
 
@@ -191,14 +192,26 @@ class Acknowledgement:
         self._bytes = 0
         until_s = self._now_s() + self._busy_limit_s
         pause_s = LOOK_S
-        while not self._subscribers.are_idle():
+        while not (idle := self._subscribers.are_idle()):
+            # What was sent is on its way still, or nobody hears it: then this takes no time.
+            if idle is None:
+                return False
             if self._now_s() >= until_s or self._is_stopping():
                 self._busy_limit_s = ALWAYS_BUSY_S
+                self._tell_busy()
                 return False
             self._sleep(pause_s)
             pause_s = min(1.1 * pause_s, SLOW_LOOK_S)
         self._busy_limit_s = BUSY_S
         return True
+
+    def _tell_busy(self) -> None:
+        if not self._has_told_busy and not self._is_stopping():
+            self._has_told_busy = True
+            self._log.warning(
+                f'a subscriber is busy for {BUSY_S:g} s: it gets more as soon as it has '
+                'acknowledged, and can lose some if its history is short'
+            )
 
     def _wait(self, topics: tuple[str, ...], limit_s: float | None) -> None:
         since_s = self._now_s()

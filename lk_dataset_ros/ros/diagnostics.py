@@ -21,6 +21,7 @@ class DiagnosticsPublisher:
     def __init__(self, node: Node, component: Component) -> None:
         self._node = node
         self._component = component
+        self._kind = type(component).__name__
         self._publisher: Publisher | None = None
         self._timer = node.create_timer(PERIOD_S, self.publish)
 
@@ -30,14 +31,19 @@ class DiagnosticsPublisher:
             return
         if self._publisher is None:
             self._publisher = self._node.create_publisher(DiagnosticArray, '/diagnostics', 10)
-        health = self._component.dx.status()
-        status = DiagnosticStatus(
-            level=bytes([health.level]),
-            name=f'{self._node.get_name()}: {health.name or type(self._component).__name__}',
-            message=health.message,
-            hardware_id=self._node.get_fully_qualified_name(),
-            values=[KeyValue(key=key, value=value) for key, value in health.values.items()],
+        array = DiagnosticArray(
+            status=[
+                DiagnosticStatus(
+                    level=bytes([health.level]),
+                    name=f'{self._node.get_name()}: {health.name or self._kind}',
+                    message=health.message,
+                    hardware_id=self._node.get_fully_qualified_name(),
+                    values=[
+                        KeyValue(key=key, value=value) for key, value in health.values.items()
+                    ],
+                )
+                for health in self._component.dx.update()
+            ]
         )
-        array = DiagnosticArray(status=[status])
         array.header.stamp = self._node.get_clock().now().to_msg()
         self._publisher.publish(array)

@@ -130,7 +130,7 @@ def run_node(name: str, make: Callable[[Node], Activity], argv: list[str] | None
         )
     except Exception as error:  # noqa: BLE001 - rclpy's errors for bad arguments share no class
         return _refuse(name, str(error).splitlines()[0])
-    _use_profiles()
+    use_profiles()
     node: Node | None = None
     activity: Activity | None = None
     try:
@@ -147,11 +147,14 @@ def run_node(name: str, make: Callable[[Node], Activity], argv: list[str] | None
         _end(activity, node)
 
 
-def _use_profiles() -> None:
+def use_profiles(folder: Path | None = None) -> None:
     """Name our Fast DDS profiles, unless the user has some: the first node reads them.
 
     Each generation of Fast DDS prints errors about the other's dialect, and later ones still look
     at the old variable: only the right one may be set.
+
+    Args:
+        folder: Where they are; beside this module when left out.
     """
     maps = Path('/proc/self/maps')
     if any(name in os.environ for name, _ in PROFILES.values()) or not maps.exists():
@@ -159,7 +162,7 @@ def _use_profiles() -> None:
     loaded = maps.read_text(errors='replace')
     for library, (name, profiles) in PROFILES.items():
         if f'/{library}' in loaded:
-            os.environ[name] = str(Path(__file__).with_name(profiles))
+            os.environ[name] = str((folder or Path(__file__).parent) / profiles)
 
 
 def _spin(node: Node, activity: Activity, stop: _Stop) -> int:

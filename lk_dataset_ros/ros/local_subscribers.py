@@ -2,16 +2,21 @@
 
 DDS does not say when a callback has run, nor how many messages a subscriber keeps. But a process
 that got a message is busy until it has dealt with it: the thread that receives wakes the one that
-runs callbacks before it sleeps. When all threads of a process sleep, nothing is left to do. (A
-callback that itself sleeps looks the same: acknowledgements have to be waited for as well.)
+runs callbacks before it sleeps. When all threads of a process sleep at the same moment, and one of
+them has run since the messages were sent, nothing is left to do. (A callback that itself sleeps
+looks the same: acknowledgements have to be waited for as well.)
+
+Threads also sleep while they wait for a lock. Who holds it runs, or wants to: another one of the
+process, or one of our own middleware's, since the memory that messages go through is shared.
 """
 
 from __future__ import annotations
 
 import os
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import rclpy
 from rclpy.qos import ReliabilityPolicy
@@ -29,6 +34,25 @@ _IDLE = frozenset((b'S', b'I', b'Z', b'X'))
 RELIABLE_DEPTH, SENSOR_DEPTH = 10, 5
 #: What holds a thread's state at the beginning of its `stat`: number, name of 15 letters, state.
 _HEAD = 64
+#: Names of the threads of Fast DDS.
+_MIDDLEWARE: Final = 'dds.'
+
+
+@dataclass(slots=True)
+class _Thread:
+    """Open files that tell of a thread."""
+
+    #: Its `stat`, and where in it the state stands.
+    state: int
+    place: int
+    #: Its `schedstat`: how long it has run, and how often; None where the kernel does not count.
+    runs: int | None
+
+    def close(self) -> None:
+        """Look no more."""
+        os.close(self.state)
+        if self.runs is not None:
+            os.close(self.runs)
 
 
 class LocalSubscribers:
@@ -43,12 +67,16 @@ class LocalSubscribers:
 
     def __init__(self, node: Node) -> None:
         self._node = node
-        #: File of each thread's state, by number of the thread.
-        self._files: dict[int, int] = {}
-        #: The same in the order in which they are looked at, and where in it the state stands.
-        self._order: list[tuple[int, int]] = []
+        self._threads: dict[int, _Thread] = {}
+        #: State and place of each thread, ours at the end; and the files of those that are watched
+        #: which tell how often they have run.
+        self._states: list[tuple[int, int]] = []
+        self._runs: list[int] = []
+        #: What these said when all were idle last.
+        self._had_run: list[bytes] = []
+        self._busiest: tuple[int, int] | None = None
         self._depth = RELIABLE_DEPTH
-        self._outdated: list[int] = []
+        self._outdated: list[_Thread] = []
         self._is_watching = False
 
     @property
@@ -64,41 +92,63 @@ class LocalSubscribers:
     def look(self, topics: Iterable[str]) -> None:
         """Find the processes that subscribe to topics, and their threads."""
         processes = self._processes(topics)
-        known, files = self._files, dict[int, int]()
-        order: list[tuple[int, int]] = []
+        known, threads = self._threads, dict[int, _Thread]()
         for process in processes or ():
-            for thread in _threads(process):
-                with suppress(OSError):  # it has ended
-                    file = known[thread] if thread in known else _open_state(process, thread)
-                    files[thread] = file
-                    order.append((file, os.pread(file, _HEAD, 0).rindex(b')') + 2))
+            for number in _threads(process):
+                with suppress(OSError, ValueError):  # it has ended
+                    threads[number] = known.get(number) or _open(process, number)
+        watched = list(threads.values())
+        if watched:
+            own = os.getpid()
+            for number in _threads(own):
+                with suppress(OSError, ValueError):
+                    if number not in threads and _name(own, number).startswith(_MIDDLEWARE):
+                        threads[number] = known.get(number) or _open(own, number)
         # Another thread may be reading: files are closed when it has long been done with them.
-        for file in self._outdated:
-            os.close(file)
-        self._outdated = [file for thread, file in known.items() if thread not in files]
-        # All are looked at twice: one that was seen asleep may have been woken, or let go on, by
-        # another that was looked at later.
-        self._order = order * 2
-        self._files, self._is_watching = files, processes is not None
+        for each in self._outdated:
+            each.close()
+        self._outdated = [each for number, each in known.items() if number not in threads]
+        self._runs = [each.runs for each in watched if each.runs is not None]
+        self._states = [(each.state, each.place) for each in threads.values()]
+        self._threads, self._is_watching = threads, processes is not None
 
-    def are_idle(self) -> bool:
-        """Tell whether no thread of the watched processes runs, or wants to."""
-        read = os.pread
+    def are_idle(self) -> bool | None:
+        """Tell whether no thread of the watched processes runs, or wants to.
+
+        Returns:
+            Whether that is so; None if none of them has run since it was so before: who was sent
+            something meanwhile has not got it.
+        """
+        read, busiest = os.pread, self._busiest
         try:
-            for file, place in self._order:
-                if read(file, 1, place) not in _IDLE:
+            if busiest is not None and read(busiest[0], 1, busiest[1]) not in _IDLE:
+                return False
+            runs = [read(file, _HEAD, 0) for file in self._runs]
+            for each in self._states:
+                if read(each[0], 1, each[1]) not in _IDLE:
+                    self._busiest = each
                     return False
+            # One that was seen asleep may have run before that, or after, and have woken another
+            # that had been looked at: then it has run by now.
+            if runs != [read(file, _HEAD, 0) for file in self._runs]:
+                return False
         except OSError:  # a thread has ended
-            self._order = [each for each in self._order if _is_readable(each[0])]
+            self._busiest = None
+            self._states = [each for each in self._states if _is_readable(each[0])]
+            self._runs = [each for each in self._runs if _is_readable(each)]
             return False
+        if runs and runs == self._had_run:
+            return None
+        self._had_run = runs
         return True
 
     def close(self) -> None:
         """Watch no more."""
         self._is_watching = False
-        for file in (*self._files.values(), *self._outdated):
-            os.close(file)
-        self._files, self._order, self._outdated = {}, [], []
+        for each in (*self._threads.values(), *self._outdated):
+            each.close()
+        self._threads, self._outdated = {}, []
+        self._states, self._runs, self._busiest = [], [], None
 
     def _processes(self, topics: Iterable[str]) -> set[int] | None:
         """Return the numbers of the subscribing processes, None if one is not known."""
@@ -164,5 +214,24 @@ def _threads(process: int) -> list[int]:
         return []
 
 
-def _open_state(process: int, thread: int) -> int:
-    return os.open(PROC / str(process) / 'task' / str(thread) / 'stat', os.O_RDONLY | os.O_CLOEXEC)
+def _name(process: int, thread: int) -> str:
+    return (PROC / str(process) / 'task' / str(thread) / 'comm').read_text(errors='replace')
+
+
+def _open(process: int, thread: int) -> _Thread:
+    """Open what tells of a thread.
+
+    Raises:
+        OSError: If it has ended.
+    """
+    folder = PROC / str(process) / 'task' / str(thread)
+    state = os.open(folder / 'stat', os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        place = os.pread(state, _HEAD, 0).rindex(b')') + 2
+    except (OSError, ValueError):
+        os.close(state)
+        raise
+    runs: int | None = None
+    with suppress(OSError):  # a kernel without it
+        runs = os.open(folder / 'schedstat', os.O_RDONLY | os.O_CLOEXEC)
+    return _Thread(state, place, runs)

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 #: From our match to the subscriber's own, s: both exchange their endpoints at the same time, and
 #: on a busy machine one of them is slow.
 SETTLE_S = 0.3
+#: How long subscribers that are busy then may still be, s: some processes are never idle.
+BUSY_LIMIT_S = 3.0
 
 
 class Matches(Protocol):
@@ -36,6 +38,7 @@ class Readiness:
         count: Subscribers that each topic of either kind needs.
         limit_s: How long to wait for the demanded ones, s; 0 does not wait.
         discovery_s: How long to wait for the others, s; 0 does not wait.
+        are_idle: Tells whether the subscribers have dealt with what they were told.
         now_s: A monotonic clock.
     """
 
@@ -48,6 +51,7 @@ class Readiness:
         count: int = 1,
         limit_s: float = 30.0,
         discovery_s: float = 3.0,
+        are_idle: Callable[[], bool] = lambda: True,
         now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._matches = matches
@@ -56,6 +60,7 @@ class Readiness:
         self._count = count
         self._limit_s = limit_s
         self._discovery_s = discovery_s
+        self._are_idle = are_idle
         self._now_s = now_s
         self._since_s = now_s()
         self._complete_at_s: float | None = None
@@ -86,7 +91,8 @@ class Readiness:
             return True
         if self._complete_at_s is None:
             self._complete_at_s = now_s
-        return now_s - self._complete_at_s >= SETTLE_S
+        settled_s = now_s - self._complete_at_s
+        return settled_s >= SETTLE_S and (settled_s >= BUSY_LIMIT_S or self._are_idle())
 
     def _without(self, topics: Sequence[str]) -> list[str]:
         count = self._matches.subscription_count

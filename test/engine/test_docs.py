@@ -20,7 +20,7 @@ from lk_dataset_ros.dataset import dataset as dataset_module
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [
-    *('README.md', 'docs/dataset.md', 'docs/cli.md', 'docs/comparing.md'),
+    *('README.md', 'docs/dataset.md', 'docs/cli.md', 'docs/comparing.md', 'docs/experiment.md'),
     'examples/dataset/README.md',
 ]
 
@@ -42,9 +42,9 @@ def marked_blocks() -> list[tuple[str, str]]:
     ('page', 'least'),
     [
         *(('README.md', 9), ('docs/dataset.md', 70), ('docs/comparing.md', 30)),
-        ('docs/viewing-differences.md', 8),
+        *(('docs/viewing-differences.md', 8), ('docs/falsifying.md', 3)),
     ],
-    ids=['README', 'dataset', 'comparing', 'viewing'],
+    ids=['README', 'dataset', 'comparing', 'viewing', 'falsifying'],
 )
 def test_python_sessions_do_what_they_show(
     page: str, least: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -96,7 +96,7 @@ def test_every_new_verb_has_tested_commands() -> None:
     """docs/cli.md shows each verb at work; a block that is not marked would not be executed."""
     blocks = '\n'.join(block for page, block in marked_blocks() if page == 'docs/cli.md')
     # Those that start nodes are shown at work on a graph: test/graph.
-    for verb in set(VERBS) - {'ab', 'compare', 'diffdiff', 'play', 'record'}:
+    for verb in set(VERBS) - {'ab', 'compare', 'diffdiff', 'play', 'record', 'select'}:
         assert f'lk {verb} ' in blocks
 
 
@@ -135,7 +135,7 @@ def test_every_verb_is_documented(verb: str) -> None:
     assert f'lk {verb}' in (ROOT / 'README.md').read_text()
     page = (ROOT / 'docs/cli.md').read_text()
     # docs/comparing.md has those that compare: test_lk_compare.py.
-    if verb in ('ab', 'compare', 'diffdiff'):
+    if verb in ('ab', 'compare', 'diffdiff', 'select'):
         return
     _, _, section = page.partition(f'\n## lk {verb}\n')
     assert section

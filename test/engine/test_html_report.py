@@ -24,7 +24,7 @@ from lk_dataset_ros.comparison.renderers._heat import groups_of, of_elements, of
 from lk_dataset_ros.comparison.renderers._places import shown
 from lk_dataset_ros.comparison.renderers._points import pick, spans
 from lk_dataset_ros.comparison.renderers._series import Times
-from lk_dataset_ros.comparison.renderers.html import Arm, report_html, to_html
+from lk_dataset_ros.comparison.renderers.html import Arm, Table, report_html, to_html
 from lk_dataset_ros.comparison.renderers.pictures import Album, framed, pair_images
 from lk_dataset_ros.dataset import Dataset
 from lk_dataset_ros.errors import ComparisonError
@@ -223,6 +223,17 @@ def test_text_from_bags_never_becomes_markup():
     assert '<img' not in page
     assert '&lt;img src=x' in page
     assert page.count('</script>') == page.count('<script')
+
+
+def test_tables_over_all_arms_show_their_texts_and_nothing_else():
+    """Promise: what an experiment knows of all arms stands in tables, as text, with headings."""
+    table = Table('What each arm costs', ('arm', EVIL), [('cpp', EVIL), ('nn', '5 [4.8, 5.2]')])
+    page = report_html([], 'a run', Verdict.EQUIVALENT, {}, tables=[table])
+    assert '<h3 id="t0">What each arm costs</h3>' in page
+    assert '<tr><th scope="row">nn</th><td class="n">5 [4.8, 5.2]</td></tr>' in page
+    assert '<img' not in page
+    assert page.count('</script>') == page.count('<script')
+    assert 'class="over"' not in report_html([], 'a run', Verdict.EQUIVALENT, {})
 
 
 def test_a_hostile_field_path_cannot_leave_its_attribute():
@@ -652,3 +663,21 @@ def test_text_has_the_contrast_that_people_need(browser, tmp_path, dark):
         )
         ratio, where = page.evaluate(CONTRAST)
         assert ratio >= 4.5, where
+
+
+@pytest.mark.parametrize('dark', [False, True])
+def test_tables_over_all_arms_can_be_read_on_every_screen(browser, tmp_path, dark):
+    """Promise: a wide table scrolls in its own box, every text of it has contrast, no word said."""
+    heading = ('arm', *(f'measure {number}' for number in range(20)))
+    tables = [Table('What each arm costs', heading, [(each, *['12.3 ms'] * 20) for each in 'ab'])]
+    path = tmp_path / 'report.html'
+    arm = Arm('cpp', Verdict.EQUIVALENT, _comparison(), {})
+    path.write_text(report_html([arm], 'a run', Verdict.EQUIVALENT, {}, tables=tables), 'utf-8')
+    with browser.page(path, dark=dark) as page:
+        assert page.evaluate('document.documentElement.scrollWidth <= innerWidth')
+        assert page.evaluate(
+            '(each => each.scrollWidth > each.clientWidth)(document.querySelector(".over .scroll"))'
+        )
+        ratio, where = page.evaluate(CONTRAST)
+        assert ratio >= 4.5, where
+        assert page.console == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,19 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lk_dataset_ros.comparison import Limit
+from lk_dataset_ros.comparison import Limit, Verdict
 from lk_dataset_ros.errors import LkError, SpecificationError
-from lk_dataset_ros.experiment import Specification
-from lk_dataset_ros.experiment.specification import json_schema
+from lk_dataset_ros.experiment.specification import (
+    BagInputs,
+    LiveInputs,
+    Mode,
+    Specification,
+    WorldInputs,
+    json_schema,
+    load_specification,
+)
 
+ROOT = Path(__file__).resolve().parents[2]
 WHOLE = """\
 version: 1
 name: smooth
@@ -48,11 +57,30 @@ limits: {answer_s: 2}
 """
 
 
-def load(folder: Path, text: str) -> Specification:
+#: The shortest one, by part, to be changed.
+SHORT: dict[str, Any] = {
+    'version': 1,
+    'inputs': {'bag': 'b', 'topics': ['/a']},
+    'original': {'component': 'a:B'},
+    'compiled': {'c': {'component': 'a:C'}},
+    'outputs': [{'topic': '/o'}],
+}
+NODE = {'package': 'p', 'executable': 'e'}
+LIVE = {'live': True, 'topics': ['/a']}
+WORLD = {'world': 'diff_drive', 'topics': ['/a']}
+EXTERNAL = {'world': 'external', 'topics': ['/a'], 'processes': ['sim -s {seed}']}
+
+
+def load(folder: Path, text: str, **changes: Any) -> Specification:
     """Write a specification and read it."""
     path = folder / 'experiment.yaml'
     path.write_text(text)
-    return Specification.load(path)
+    return load_specification(path, **changes)
+
+
+def short(folder: Path, **parts: Any) -> Specification:
+    """Read the shortest specification with other parts."""
+    return load(folder, yaml.safe_dump({**SHORT, **parts}, sort_keys=False))
 
 
 def fault(folder: Path, text: str) -> str:
@@ -68,8 +96,9 @@ def fault(folder: Path, text: str) -> str:
 def test_everything_that_is_said_is_read(tmp_path: Path) -> None:
     """Promise: each field arrives, paths relative to the file's folder."""
     found = load(tmp_path, WHOLE)
-    assert (found.name, found.bag) == ('smooth', tmp_path / 'bags' / 'drive')
-    assert found.topics == ('/odom', '/scan')
+    assert found.name == 'smooth'
+    assert found.inputs == BagInputs(tmp_path / 'bags' / 'drive', ('/odom', '/scan'))
+    assert found.mode == Mode.REALTIME
     assert [arm.name for arm in found.arms] == ['original', 'cpp', 'nn']
     assert found.original.python_path == (str(tmp_path / 'python'),)
     cpp, nn = found.compiled
@@ -77,29 +106,142 @@ def test_everything_that_is_said_is_read(tmp_path: Path) -> None:
     assert dict(cpp.parameters) == {'gain': 2.0}
     assert (cpp.topic_of('out'), cpp.topic_of('in')) == ('/smoothed', '/in')
     assert [(output.topic, output.answers) for output in found.outputs] == [('/smoothed', '/odom')]
-    assert found.tolerance.rtol == 1e-6
-    assert found.tolerance.fields['**.orientation.*'] == Limit(0.0, 0.001)
-    assert dict(found.tolerance.ignore) == {'header.frame_id': 'named by the driver'}
+    tolerance = found.rules.tolerance
+    assert tolerance.rtol == 1e-6
+    assert tolerance.fields['**.orientation.*'] == Limit(0.0, 0.001)
+    assert dict(tolerance.ignore) == {'header.frame_id': 'named by the driver'}
     assert (found.rtf, found.clock_hz, found.limits.answer_s) == (0.5, 100.0, 2)
 
 
 def test_the_rest_has_defaults(tmp_path: Path) -> None:
     """Promise: the smallest specification is named after its file and runs as fast as it can."""
-    found = load(
-        tmp_path,
-        'version: 1\ninputs: {bag: b, topics: [/a]}\noriginal: {component: a:B}\n'
-        'compiled: {c: {component: a:C}}\noutputs: [{topic: /o}]\n',
-    )
+    found = short(tmp_path)
     assert (found.name, found.rtf, found.clock_hz) == ('experiment', 0.0, 0.0)
-    assert found.outputs[0].answers == '/a'
-    assert (found.tolerance.rtol, found.tolerance.atol) == (None, None)
+    assert (found.mode, found.repeats, found.warm_up_s) == (Mode.LOCKSTEP, 1, 0.0)
+    assert [(each.answers, each.least, each.most) for each in found.outputs] == [('/a', 1, 1)]
+    assert (found.rules.tolerance.rtol, found.rules.tolerance.atol) == (None, None)
     assert found.original.python_path == (str(tmp_path / '.'),)
+    assert found.limits.silence_s < found.limits.answer_s
+    assert found.demands.verdict == Verdict.EQUIVALENT
 
 
 def test_the_example_is_a_specification() -> None:
     """Promise: the example that ships is read."""
-    path = Path(__file__).resolve().parents[2] / 'examples/odometry_smoother/experiment.yaml'
-    assert Specification.load(path).name == 'odometry_smoother'
+    path = ROOT / 'examples/odometry_smoother/experiment.yaml'
+    found = load_specification(path)
+    assert (found.name, found.mode) == ('odometry_smoother', Mode.LOCKSTEP)
+
+
+def test_a_world_and_its_arms_are_read(tmp_path: Path) -> None:
+    """Promise: each field of a simulated world arrives, commands as words, paths absolute."""
+    external = {
+        'world': 'external',
+        'topics': ['/scan'],
+        'seed': 7,
+        'duration_s': 5,
+        'processes': ['gz sim -s "my world.sdf" --seed {seed}', ['ros2', 'run', '{world_file}']],
+        'reset': '/world/default/control ros_gz_interfaces/srv/ControlWorld {world_control: {}}',
+        'world_file': 'my.sdf',
+        'version_command': 'gz sim --version',
+    }
+    drive = {'command': 'drive --fast {ros_args}', 'directory': 'bin', 'parameters': {'k': [1.5]}}
+    found = short(tmp_path, inputs=external, original=drive)
+    assert found.mode == Mode.SEQUENTIAL
+    assert isinstance(found.inputs, WorldInputs)
+    assert (found.inputs.seed, found.inputs.duration_s) == (7, 5.0)
+    assert found.inputs.processes == (
+        ('gz', 'sim', '-s', 'my world.sdf', '--seed', '{seed}'),
+        ('ros2', 'run', '{world_file}'),
+    )
+    assert found.inputs.world_file == str(tmp_path / 'my.sdf')
+    assert found.inputs.version_command == ('gz', 'sim', '--version')
+    assert found.original.command == ('drive', '--fast', '{ros_args}')
+    assert found.original.directory == str(tmp_path / 'bin')
+    own = {'world': 'my.world:Arena', 'topics': ['/a'], 'parameters': {'n': 3}}
+    arena = short(tmp_path, inputs=own).inputs
+    assert isinstance(arena, WorldInputs)
+    assert (arena.parameters, arena.python_path) == ({'n': 3}, (str(tmp_path / '.'),))
+    assert (arena.seed, arena.duration_s) == (0, 60.0)
+
+
+def test_live_inputs_are_read(tmp_path: Path) -> None:
+    """Promise: live inputs make the mode live, and the original may be running."""
+    found = short(tmp_path, inputs=LIVE, original={'running': True})
+    assert (found.mode, found.original.is_running) == (Mode.LIVE, True)
+    assert found.inputs == LiveInputs(('/a',), 30.0)
+    longer = short(tmp_path, inputs={'live': {'duration_s': 5}, 'topics': ['/a']})
+    assert longer.inputs == LiveInputs(('/a',), 5.0)
+
+
+@pytest.mark.parametrize(
+    ('parts', 'mode', 'rtf'),
+    [
+        ({}, 'lockstep', 0.0),
+        ({'rtf': 2}, 'realtime', 2.0),
+        ({'mode': 'realtime'}, 'realtime', 1.0),
+        ({'mode': 'offline'}, 'offline', 0.0),
+        ({'mode': 'sequential'}, 'sequential', 0.0),
+        ({'mode': 'sequential', 'rtf': 3}, 'sequential', 3.0),
+        ({'inputs': WORLD}, 'offline', 0.0),
+        ({'inputs': WORLD, 'original': NODE}, 'lockstep', 0.0),
+        ({'inputs': WORLD, 'rtf': 1}, 'realtime', 1.0),
+        ({'inputs': EXTERNAL}, 'sequential', 0.0),
+        ({'inputs': LIVE}, 'live', 0.0),
+    ],
+)
+def test_the_mode_follows_from_the_rest(
+    tmp_path: Path, parts: dict[str, Any], mode: str, rtf: float
+) -> None:
+    """Promise: without mode and rtf, they are what goes with the inputs and the arms."""
+    found = short(tmp_path, **parts)
+    assert (found.mode.value, found.rtf) == (mode, rtf)
+
+
+@pytest.mark.parametrize(
+    ('count', 'rtf', 'least', 'most'),
+    [
+        *((None, 0, 1, 1), (None, 1, 0, 1), ('each', 1, 1, 1), ('maybe', 0, 0, 1)),
+        *((1, 0, 1, 1), (7, 0, 7, 7)),
+    ],
+)
+def test_counts_are_bounds(
+    tmp_path: Path, count: str | int | None, rtf: int, least: int, most: int
+) -> None:
+    """Promise: count says how many answers there are; without it one, or nothing is promised."""
+    output = {'topic': '/o'} if count is None else {'topic': '/o', 'count': count}
+    (found,) = short(tmp_path, outputs=[output], rtf=rtf).outputs
+    assert (found.least, found.most) == (least, most)
+
+
+def test_rules_are_those_of_a_comparison(tmp_path: Path) -> None:
+    """Promise: pairing, ignore and acceptance are read as tolerances.yaml has them."""
+    found = short(
+        tmp_path,
+        pairing={'by': 'nearest', 'limit_s': 0.02},
+        ignore={'header.seq': 'counts'},
+        tolerance={
+            'atol': 0.5,
+            'acceptance': {'counts': False, 'relative_time_s': 0.1},
+            'ignore': {'header.frame_id': 'renamed'},
+            'comparators': {'/o.pose': 'values'},
+        },
+    ).rules
+    assert (found.pairing.by, found.pairing.limit_ns) == ('nearest', 20_000_000)
+    assert dict(found.tolerance.ignore) == {'header.frame_id': 'renamed', 'header.seq': 'counts'}
+    assert (found.acceptance.counts, found.acceptance.relative_time_s) == (False, 0.1)
+    assert (found.tolerance.atol, found.tolerance.comparators) == (0.5, {'/o.pose': 'values'})
+    assert short(tmp_path, pairing='header_stamp').rules.pairing.by == 'auto'
+    assert short(tmp_path, pairing='index').rules.pairing.by == 'index'
+    assert short(tmp_path, tolerance={'pairing': {'by': 'index'}}).rules.pairing.by == 'index'
+
+
+def test_demands_and_limits_are_read(tmp_path: Path) -> None:
+    """Promise: what an arm has to achieve, and how long everything may take, arrive."""
+    demands = {'verdict': 'differs', 'speed_up': 2, 'p99_latency_s': 0.01}
+    found = short(tmp_path, acceptance=demands, repeats=5, warm_up_s=1, limits={'answer_s': 0.01})
+    assert (found.demands.verdict, found.demands.speed_up) == (Verdict.DIFFERS, 2.0)
+    assert (found.demands.p99_latency_s, found.repeats, found.warm_up_s) == (0.01, 5, 1.0)
+    assert found.limits.silence_s == 0.01
 
 
 @pytest.mark.parametrize(
@@ -108,8 +250,8 @@ def test_the_example_is_a_specification() -> None:
         ('version: 1', 'version: 2', 1, '2 is not known; 1 is'),
         ('name: smooth', 'name: ../x', 2, "'../x' is not a valid name"),
         ('name: smooth', 'nam: smooth', 2, "unknown field 'nam'; known are version, name"),
-        ('  bag: bags/drive\n', '', 4, "inputs: 'bag' is missing"),
-        ('[/odom, /scan]', '[odom]', 5, "'odom' is not a valid name"),
+        ('  bag: bags/drive\n', '', 4, 'inputs have either bag, or world, or live'),
+        ('[/odom, /scan]', '[odom]', 5, "'odom' is no name of a topic"),
         ('[/odom, /scan]', '[]', 5, 'inputs.topics'),
         ('[/odom, /scan]', '[/odom, /odom]', 5, 'inputs.topics'),
         ('component: pkg.mod:Original', 'package: p', 7, 'either component, or package and'),
@@ -117,7 +259,7 @@ def test_the_example_is_a_specification() -> None:
         ('  cpp:', '  original:', 10, 'a compiled arm cannot have this name'),
         ('  cpp:', '  a b:', 9, "'a b' is not a valid name"),
         ('topic: /smoothed', 'topic: /odom', 17, 'is an input already'),
-        ('answers: /odom', 'answers: /other', 17, 'which is not an input'),
+        ('answers: /odom', 'answers: /other', 19, 'which is not an input'),
         ('    answers: /odom', '  - topic: /smoothed', 18, 'listed twice'),
         ('rtol: 1.0e-6', 'rtol: -1', 20, 'tolerance.rtol'),
         ('rtol: 1.0e-6', 'rtol: small', 20, 'tolerance.rtol'),
@@ -177,7 +319,7 @@ def test_texts_of_every_kind_are_one_line_or_read(tmp_path: Path, text: str) -> 
     path = tmp_path / 'experiment.yaml'
     path.write_text(text)
     try:
-        found = Specification.load(path)
+        found = load_specification(path)
     except LkError as error:
         assert '\n' not in str(error)  # noqa: PT017
         assert str(path) in str(error)  # noqa: PT017
@@ -204,16 +346,159 @@ def test_files_that_are_none_are_refused(tmp_path: Path) -> None:
         ('giant', 'larger than 1 MiB'),
     ):
         with pytest.raises(SpecificationError, match=reason):
-            Specification.load(tmp_path / name)
+            load_specification(tmp_path / name)
 
 
-def test_changes_make_a_copy(tmp_path: Path) -> None:
-    """Promise: another bag or factor changes a copy only."""
-    found = load(tmp_path, WHOLE)
-    other = found.with_changes(bag=tmp_path / 'x', rtf=0.0)
-    assert (other.bag, other.rtf) == (tmp_path / 'x', 0.0)
-    assert (found.bag, found.rtf) == (tmp_path / 'bags' / 'drive', 0.5)
-    assert found.with_changes() == found
+@pytest.mark.parametrize(
+    ('changes', 'mode', 'rtf'),
+    [
+        ({'rtf': 0.0}, 'lockstep', 0.0),
+        ({'rtf': 4.0}, 'realtime', 4.0),
+        ({'mode': 'offline'}, 'offline', 0.0),
+        ({'mode': 'sequential'}, 'sequential', 0.0),
+        ({'mode': 'sequential', 'rtf': 2.0}, 'sequential', 2.0),
+    ],
+)
+def test_changes_are_as_if_the_file_said_so(
+    tmp_path: Path, changes: dict[str, Any], mode: str, rtf: float
+) -> None:
+    """Promise: another bag, mode or factor counts instead of what the file says."""
+    text = yaml.safe_dump({**SHORT, 'rtf': 0.5, 'mode': 'realtime'})
+    found = load(tmp_path, text, bag=tmp_path / 'x', repeats=3, **changes)
+    assert isinstance(found.inputs, BagInputs)
+    assert (found.inputs.bag, found.repeats) == (tmp_path / 'x', 3)
+    assert (found.mode.value, found.rtf) == (mode, rtf)
+
+
+def test_inputs_are_changed(tmp_path: Path) -> None:
+    """Promise: another seed or duration counts instead of what the file says."""
+    for inputs in (SHORT['inputs'], WORLD, LIVE):
+        found = load(tmp_path, yaml.safe_dump({**SHORT, 'inputs': inputs}), duration_s=2.5)
+        assert found.inputs.duration_s == 2.5
+    world = load(tmp_path, yaml.safe_dump({**SHORT, 'inputs': WORLD}), seed=9).inputs
+    assert isinstance(world, WorldInputs)
+    assert world.seed == 9
+
+
+def test_changes_are_checked(tmp_path: Path) -> None:
+    """Promise: a change that does not go with the file is refused as the file would be."""
+    world = yaml.safe_dump({**SHORT, 'inputs': WORLD})
+    for text, changes, reason in (
+        (world, {'bag': 'x'}, 'there is no bag that another could be taken for'),
+        (yaml.safe_dump(SHORT), {'seed': 1}, 'there is no world that could take a seed'),
+        (world, {'seed': -1}, 'inputs.seed: -1 is less than 0'),
+        (world, {'duration_s': 0.0}, 'inputs.duration_s: 0.0 is not greater than 0'),
+        (world, {'mode': 'live'}, 'mode: live does not go with a world'),
+        (world, {'mode': 'fast'}, "mode: 'fast' is not known; offline, lockstep"),
+        (world, {'rtf': -1.0}, 'rtf: -1.0 is less than 0'),
+        (world, {'repeats': 0}, 'repeats: 0 is less than 1'),
+    ):
+        with pytest.raises(SpecificationError, match=reason):
+            load(tmp_path, text, **changes)
+
+
+@pytest.mark.parametrize(
+    ('parts', 'reason'),
+    [
+        ({'mode': 'offline', 'original': NODE}, 'original: mode: offline runs components only'),
+        ({'mode': 'offline', 'rtf': 2}, 'rtf: mode: offline is as fast as the arms answer'),
+        ({'mode': 'lockstep', 'rtf': 2}, 'rtf: mode: lockstep is as fast as the arms answer'),
+        ({'mode': 'realtime', 'rtf': 0}, 'rtf: mode: realtime needs an rtf greater than 0'),
+        ({'mode': 'live'}, 'mode: live does not go with a bag; inputs: {live: true'),
+        (
+            {'inputs': LIVE, 'mode': 'lockstep'},
+            'lockstep does not go with live topics; mode: live',
+        ),
+        ({'inputs': LIVE, 'rtf': 1}, 'rtf: a running graph and an external world have times'),
+        ({'inputs': EXTERNAL, 'mode': 'lockstep'}, 'mode: sequential would'),
+        ({'inputs': EXTERNAL, 'rtf': 1}, 'rtf: a running graph and an external world have times'),
+        ({'inputs': {'topics': ['/a']}}, 'inputs: inputs have either bag, or world, or live'),
+        ({'inputs': {**LIVE, 'bag': 'b'}}, 'inputs: inputs have either bag, or world, or live'),
+        ({'inputs': {**LIVE, 'live': False}}, 'inputs.live: false is not known; true is'),
+        ({'inputs': {**LIVE, 'seed': 1}}, "inputs.seed: unknown field 'seed'; known are live"),
+        ({'inputs': {**WORLD, 'reset': 'restart'}}, 'inputs.reset: belongs to world: external'),
+        ({'inputs': {**WORLD, 'seed': -1}}, 'inputs.seed: -1 is less than 0'),
+        ({'inputs': {**WORLD, 'seed': 0.5}}, 'inputs.seed: 0.5 is no whole number'),
+        ({'inputs': {**WORLD, 'duration_s': 1e9}}, 'inputs.duration_s: 1000000000.0 is more than'),
+        ({'inputs': {**WORLD, 'world': 'a b'}}, "inputs.world: 'a b' is no world; one is diff"),
+        ({'inputs': {**EXTERNAL, 'parameters': {}}}, 'inputs.parameters: world: external takes'),
+        ({'inputs': {**EXTERNAL, 'reset': 'again'}}, "inputs.reset: 'again' is no way to reset"),
+        ({'inputs': {**EXTERNAL, 'processes': []}}, 'inputs: what is not started cannot be'),
+        (
+            {'inputs': {**EXTERNAL, 'processes': ['sim {world_file}']}},
+            'inputs.processes.0: needs a world_file',
+        ),
+        ({'inputs': {**EXTERNAL, 'processes': ['a "b']}}, 'inputs.processes.0: '),
+        ({'original': {'running': True}}, 'original.running: only mode: live finds a running arm'),
+        ({'original': {'running': False}}, 'original.running: false is not known; true is'),
+        (
+            {'inputs': LIVE, 'compiled': {'c': {'running': True}}},
+            'compiled.c.running: only the original can be running',
+        ),
+        (
+            {'inputs': LIVE, 'original': {'running': True, 'parameters': {'a': 1}}},
+            'original.parameters: what runs already is as it is',
+        ),
+        ({'original': {'command': 'a', **NODE}}, 'original: an arm has either component, or'),
+        ({'original': {'command': ' '}}, 'original.command: is empty'),
+        ({'original': {'command': []}}, 'original.command: is empty'),
+        ({'original': {'command': 'a "b'}}, "original.command: 'a "),
+        (
+            {'original': {'command': 'a', 'remappings': {'o': '/x'}}},
+            'original.remappings: the command has no place for them; end it with {ros_args}',
+        ),
+        (
+            {'original': {'command': ['sh', '-c', 'node {ros_args}']}},
+            'original.command: {ros_args} has to stand by itself',
+        ),
+        ({'original': {'command': 'a', 'python_path': ['.']}}, 'original.python_path: belongs to'),
+        ({'original': {**NODE, 'directory': '.'}}, 'original.directory: belongs to a command'),
+        ({'original': {**NODE, 'parameters': {'a': None}}}, 'original.parameters.a: None is no'),
+        ({'original': {**NODE, 'parameters': {'a': 2**63}}}, 'original.parameters.a: 92233'),
+        (
+            {'inputs': LIVE, 'compiled': {'c': {'command': 'a'}}},
+            'compiled.c.command: in mode: live it needs {ros_args}',
+        ),
+        ({'compiled': {'original_2': NODE}}, 'compiled.original_2: a compiled arm cannot have'),
+        (
+            {'mode': 'sequential', 'repeats': 3, 'compiled': {'a': NODE, 'a_3': NODE}},
+            'compiled.a_3: so is called a repeated run of a; give another name',
+        ),
+        ({'compiled': {'logs': NODE}}, 'compiled.logs: a compiled arm cannot have this name'),
+        ({'outputs': [{'topic': '/o', 'count': 0}]}, 'outputs.0.count: 0 is less than 1'),
+        ({'outputs': [{'topic': '/o', 'count': 'all'}]}, "outputs.0.count: 'all' is no count"),
+        ({'outputs': [{'topic': '/o', 'count': True}]}, 'outputs.0.count: true is no text or'),
+        ({'outputs': [{'topic': '/o\n'}]}, 'outputs.0.topic'),
+        ({'pairing': 'nearest'}, "pairing: 'nearest' is not known; auto"),
+        ({'pairing': {'by': 'nearest'}}, 'pairing: pairing by nearest needs a limit'),
+        (
+            {'pairing': 'index', 'tolerance': {'pairing': {'by': 'index'}}},
+            'pairing: is given in tolerance, too',
+        ),
+        (
+            {'ignore': {'a': 'b'}, 'tolerance': {'ignore': {'a': 'c'}}},
+            'ignore.a: is given in tolerance.ignore, too',
+        ),
+        ({'ignore': {'a': '  '}}, 'ignore.a: is ignored without a reason'),
+        ({'tolerance': {'acceptance': {'speed_up': 2}}}, 'tolerance.acceptance.speed_up: is not'),
+        ({'tolerance': {'comparators': {'a': 'b'}}}, 'tolerance.comparators.a: '),
+        ({'acceptance': {'counts': True}}, "acceptance.counts: unknown field 'counts'; known are"),
+        ({'acceptance': {'verdict': 'error'}}, "acceptance.verdict: 'error' is not known; equi"),
+        ({'acceptance': {'speed_up': 0}}, 'acceptance.speed_up: 0 is not greater than 0'),
+        ({'repeats': 1001}, 'repeats: 1001 is more than 1000'),
+        ({'repeats': 1.5}, 'repeats: 1.5 is no whole number'),
+        ({'limits': {'silence_s': 9}}, 'limits.silence_s: 9 s are longer than answer_s, 5 s'),
+        ({'inputs': LIVE, 'warm_up_s': 30}, 'warm_up_s: 30 s leave nothing of the 30 s of input'),
+        ({'inputs': {'bag': 'b\0', 'topics': ['/a']}}, 'inputs.bag: has a NUL character'),
+        ({'inputs': {'bag': 'b', 'topics': ['/a', '/a']}}, 'inputs.topics: /a is listed twice'),
+    ],
+)
+def test_what_does_not_go_together_is_refused(
+    tmp_path: Path, parts: dict[str, Any], reason: str
+) -> None:
+    """Promise: parts that contradict each other are named, with what would have worked."""
+    message = fault(tmp_path, yaml.safe_dump({**SHORT, **parts}, sort_keys=False))
+    assert reason in message, message
 
 
 def test_several_inputs_need_an_answer_at_factor_0(tmp_path: Path) -> None:
@@ -221,6 +506,25 @@ def test_several_inputs_need_an_answer_at_factor_0(tmp_path: Path) -> None:
     text = WHOLE.replace('    answers: /odom\n', '').replace('rtf: 0.5', 'rtf: 0')
     assert 'say which input it answers (answers: /odom)' in fault(tmp_path, text)
     assert load(tmp_path, text.replace('rtf: 0', 'rtf: 1')).outputs[0].answers == '/odom'
+
+
+def test_the_page_shows_specifications_that_are_read(tmp_path: Path) -> None:
+    """Promise: every example of docs/experiment.md is read, and the page names every field."""
+    page = (ROOT / 'docs/experiment.md').read_text()
+    blocks = re.findall(r'```yaml\n(.*?)```', page, re.DOTALL)
+    assert {load(tmp_path, block).mode.value for block in blocks} == {
+        *('lockstep', 'sequential', 'live'),
+    }
+    text = re.sub(r'```.*?```', '', page, flags=re.DOTALL)
+    named = set(re.findall(r'[a-z_0-9]+', ' '.join(re.findall(r'`([^`]+)`', text))))
+    definitions = json_schema()['$defs']
+    parts = [
+        json_schema(),
+        *(definitions[name] for name in definitions if 'properties' in definitions[name]),
+    ]
+    parts += [part for name, part in json_schema()['properties'].items() if 'properties' in part]
+    for part in parts:
+        assert set(part['properties']) <= named
 
 
 def test_the_schema_describes_itself() -> None:
@@ -256,6 +560,6 @@ def test_any_part_is_read_or_refused(tmp_path: Path, field: str, part: Any) -> N
     path = tmp_path / 'experiment.yaml'
     path.write_text(json.dumps(content))
     try:
-        Specification.load(path)
+        load_specification(path)
     except LkError as error:
         assert str(path) in str(error)  # noqa: PT017

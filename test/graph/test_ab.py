@@ -42,6 +42,12 @@ class NeverAnswers(OdometrySmoother):
     def step(self, odom):
         return None
 
+class FallsSilent(OdometrySmoother):
+    count = 0
+    def step(self, odom):
+        self.count += 1
+        return super().step(odom) if self.count < 100 else None
+
 class Hangs(OdometrySmoother):
     def step(self, odom):
         time.sleep(1000)
@@ -137,7 +143,7 @@ def test_outputs_are_those_of_the_component_without_ros(
         ('DiesAtTenth', 'crashed (signal 6)'),
         ('NeverAnswers', 'no answer on /smoothed to message 1 of /odom within 1 s'),
         ('Hangs', 'no answer on /smoothed to message 1 of /odom within 1 s'),
-        ('SkipsOne', 'no answer on /smoothed to message 100 of /odom within 1 s'),
+        ('FallsSilent', 'no answer on /smoothed to message 100 of /odom within 1 s'),
     ],
 )
 def test_failing_arm_is_an_error_and_the_others_are_judged(
@@ -177,6 +183,23 @@ def test_missing_output_is_a_difference_at_a_real_time_factor(
     assert (key['paired'], key['missing'], key['extra']) == (199, 1, 0)
     assert key['missing_ns'] == [1_000_000_000 + 99 * 20_000_000]
     assert result['original']['achieved_rtf'] == pytest.approx(10.0, rel=0.3)
+
+
+def test_one_answer_that_stays_away_is_a_difference(
+    graph: Graph, bag: Path, tmp_path: Path
+) -> None:
+    """An input that is not answered is one missing output; the next answers keep their inputs."""
+    assert bag.exists()
+    (tmp_path / 'my_arms.py').write_text(ARMS)
+    path = write_specification(tmp_path, cpp=compiled('my_arms:SkipsOne'))
+    path.write_text(path.read_text() + 'limits: {answer_s: 1.0}\n')
+    code, output, errors = graph.lk('ab', path, '--no-falsify', '--output', tmp_path / 'run')
+    assert code == 1, output + errors
+    result = result_of(tmp_path / 'run')['compiled']['cpp']
+    assert result['unanswered'] == {'/smoothed': 1}
+    key = result['comparison']['keys'][0]
+    assert (key['paired'], key['missing'], key['extra']) == (199, 1, 0)
+    assert key['missing_ns'] == [1_000_000_000 + 99 * 20_000_000]
 
 
 def test_ros_executable_as_arm(graph: Graph, bag: Path, tmp_path: Path) -> None:

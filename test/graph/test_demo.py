@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
 import shutil
@@ -10,16 +9,12 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from graph_kit import ROOT, Graph, write_specification
+from graph_kit import ROOT, Graph
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 DEMO = str(ROOT / 'examples' / 'odometry_smoother' / 'demo.py')
-HAS_LAUNCH = importlib.util.find_spec('launch_ros') is not None
-NEEDS_LAUNCH = pytest.mark.skipif(
-    not HAS_LAUNCH, reason='launch_ros is not installed (it is not in the registries)'
-)
 
 
 def test_demo_shows_both_verdicts(graph: Graph, tmp_path: Path) -> None:
@@ -59,37 +54,6 @@ def test_demo_refuses_what_it_cannot_use(
     assert said.startswith(f'demo: error: {says}')
     assert len(said.splitlines()) == 1
     assert not (bag.parent / 'runs').exists()
-
-
-@NEEDS_LAUNCH
-@pytest.mark.parametrize(
-    ('arm', 'code'), [('OdometrySmootherCpp', 0), ('OdometrySmootherCppWrong', 1)]
-)
-def test_ab_launch_file_passes_the_verdict_on(
-    graph: Graph, bag: Path, tmp_path: Path, arm: str, code: int
-) -> None:
-    """The launch file does the job of `lk ab`, and fails when the verdict is not equivalent."""
-    assert bag.exists()
-    path = write_specification(
-        tmp_path, cpp=f"  cpp: {{component: 'odometry_smoother.compiled:{arm}'}}"
-    )
-    launch = (
-        'import sys, launch\n'
-        'from launch.launch_description_sources import PythonLaunchDescriptionSource\n'
-        'from launch.actions import IncludeLaunchDescription\n'
-        'service = launch.LaunchService()\n'
-        'service.include_launch_description(launch.LaunchDescription([IncludeLaunchDescription(\n'
-        '    PythonLaunchDescriptionSource(sys.argv[1]),\n'
-        '    launch_arguments={"experiment": sys.argv[2], "output": sys.argv[3]}.items())]))\n'
-        'sys.exit(service.run())\n'
-    )
-    file = ROOT / 'launch' / 'ab_test.launch.py'
-    process = graph.start(
-        sys.executable, '-c', launch, str(file), str(path), str(tmp_path / 'run')
-    )
-    found, said = graph.finish(process)
-    assert found == code, said
-    assert (tmp_path / 'run' / 'report.html').exists()
 
 
 def readme_commands() -> list[str]:

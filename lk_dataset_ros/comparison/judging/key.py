@@ -91,6 +91,17 @@ class Judging:
                 if item.path == path:
                     yield from item.pieces(block, item.limit(self, block))
 
+    def every_piece(self) -> Iterator[tuple[str, Limit, Piece]]:
+        """Judge every field that is not ignored: its path, what is allowed, some pairs of it."""
+        choosing = self._choosing()
+        for block in self._blocks(None):
+            for item in self._items(block, choosing):
+                is_judged = item.part is None or item.part.comparator.is_judged
+                if is_judged and self.tolerance.reason_to_ignore(self.key, item.path) is None:
+                    limit = item.limit(self, block)
+                    for piece in item.pieces(block, limit):
+                        yield item.path, limit, piece
+
     def errors(
         self, paths: Sequence[str]
     ) -> Iterator[tuple[str, NDArray[np.int64], NDArray[np.float64]]]:

@@ -58,6 +58,21 @@ class Arm:
     log_tail: Sequence[str] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table of texts over all arms: what they cost, what became of their task.
+
+    Attributes:
+        caption: What it shows.
+        headings: One for each column.
+        rows: The cells; the first of each row is its name.
+    """
+
+    caption: str
+    headings: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
 def to_html(comparisons: Mapping[str, DatasetComparison], title: str) -> str:
     """Return a page over plain comparisons, by name of the compiled side."""
     arms = [
@@ -74,7 +89,12 @@ def to_html(comparisons: Mapping[str, DatasetComparison], title: str) -> str:
 
 
 def report_html(
-    arms: Sequence[Arm], title: str, verdict: Verdict, facts: Mapping[str, str]
+    arms: Sequence[Arm],
+    title: str,
+    verdict: Verdict,
+    facts: Mapping[str, str],
+    *,
+    tables: Sequence[Table] = (),
 ) -> str:
     """Return a page over an experiment: verdict, facts, and one section per arm.
 
@@ -87,6 +107,7 @@ def report_html(
         title: The page's title.
         verdict: The verdict over all arms.
         facts: What to say of the run (bag, topics, real-time factor), by name.
+        tables: What to show of all arms beside each other.
     """
     every = [
         each
@@ -104,6 +125,7 @@ def report_html(
         title=title,
         verdict=verdict,
         facts=facts,
+        tables=tables,
         script=script,
         script_hash=_hash(script),
         style=style,

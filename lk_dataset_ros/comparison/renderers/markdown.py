@@ -23,7 +23,7 @@ LIMIT = 65_536
 LEAST = 4_096
 #: Characters of a name that are shown.
 _NAME = 120
-_ICONS = {
+ICONS = {
     Verdict.EQUIVALENT: '\u2705',
     Verdict.DIFFERS: '\u274c',
     Verdict.INCONCLUSIVE: '\u26a0\ufe0f',
@@ -94,14 +94,14 @@ class _Page:
 
     def section(self, key: KeyComparison) -> bool:
         """Add all fields of a key, folded; tell whether there was room."""
-        head = f'\n<details><summary>{_escaped(summary_of(key), 400)}</summary>\n'
+        head = f'\n<details><summary>{plain_text(summary_of(key), 400)}</summary>\n'
         tail = '\n</details>\n'
         rest = ''.join(
-            f'\nignored: {_escaped(reason)}: {_listed(paths)}\n'
+            f'\nignored: {plain_text(reason)}: {_listed(paths)}\n'
             for reason, paths in ignored_of(key)
         )
         if key.hint:
-            rest += f'\n{_escaped(key.hint, 400)}\n'
+            rest += f'\n{plain_text(key.hint, 400)}\n'
         table = '\n' + _HEAD.format(first='field') if key.fields else ''
         fixed = len(head) + len(tail) + len(table) + len(rest) + 60
         if fixed > self._left:
@@ -125,11 +125,11 @@ class _Page:
 
 def _head(comparison: DatasetComparison) -> str:
     verdict = comparison.verdict
-    names = (_escaped(each) for each in (comparison.compiled_name, comparison.original_name))
-    lines = [f'### {_ICONS[verdict]} {" against ".join(names)}: {verdict.value}', '']
+    names = (plain_text(each) for each in (comparison.compiled_name, comparison.original_name))
+    lines = [f'### {ICONS[verdict]} {" against ".join(names)}: {verdict.value}', '']
     first = _format.first(comparison)
     if first:
-        lines += [f'First divergence: {_escaped(first, 700)}', '']
+        lines += [f'First divergence: {plain_text(first, 700)}', '']
     judged = [each for key in comparison.keys for each in key.fields if each.is_judged]
     compared = sum(not each.ignored_because for each in judged)
     pairs = sum(key.paired for key in comparison.keys)
@@ -153,22 +153,22 @@ def _row(field: FieldComparison, key: KeyComparison | None = None) -> str:
     if status not in {'mismatch', 'match'}:
         differ = f'{differ} ({status})'.strip()
     cells = [
-        f'<code>{_escaped(name)}</code>',
+        f'<code>{plain_text(name)}</code>',
         differ or status,
-        _escaped(_format.quantity(field.max_error, field.unit)),
+        plain_text(_format.quantity(field.max_error, field.unit)),
         _format.number(field.statistics.percentile(99.0)),
-        _escaped(_format.limit(field)),
+        plain_text(_format.limit(field)),
         _format.stamp(field.first.stamp_ns) if field.first else '',
     ]
     return f'| {" | ".join(cells)} |\n'
 
 
 def _listed(paths: list[str]) -> str:
-    shown = ', '.join(f'<code>{_escaped(each)}</code>' for each in paths[:10])
+    shown = ', '.join(f'<code>{plain_text(each)}</code>' for each in paths[:10])
     return shown if len(paths) <= 10 else f'{shown} and {len(paths) - 10} more'
 
 
-def _escaped(text: str, most: int = _NAME) -> str:
+def plain_text(text: str, most: int = _NAME) -> str:
     """Return text that neither Markdown, HTML nor GitHub reads anything into, cut visibly."""
     plain = _format.escaped(text)
     if len(plain) > most:

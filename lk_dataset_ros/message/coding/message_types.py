@@ -73,7 +73,7 @@ def _class(definition: TypeDefinition, classes: Mapping[str, type[Message]]) -> 
     too_large = definition.fresh_bytes > MAX_FRESH_BYTES
     fields = []
     for each in definition.fields:
-        default = _default(each, classes)
+        default = default_of(each, classes)
         if callable(default):
             factory = partial(_refuse, definition) if too_large else default
             fields.append((each.name, _annotation(each.node), field(default_factory=factory)))
@@ -118,7 +118,7 @@ def _annotation(node: Node) -> str:
     return 'numpy.ndarray' if is_number else 'list'
 
 
-def _default(each: Field, classes: Mapping[str, type[Message]]) -> Any:
+def default_of(each: Field, classes: Mapping[str, type[Message]]) -> Any:
     """Return the default of a field, or what makes it where it is mutable."""
     kind, detail = each.node
     if kind == Nodetype.BASE:

@@ -199,6 +199,14 @@ def _write_wide(order: str) -> Any:
     return serialize
 
 
+def wide_bytes(text: str) -> bytes:
+    """Return the units of a `wstring`, each as a little-endian uint32, without their number."""
+    units = text.encode('utf-16-le')
+    spread = bytearray(2 * len(units))
+    spread[::4], spread[1::4] = units[::2], units[1::2]
+    return bytes(spread)
+
+
 def _read_wide(order: str) -> Any:
     length = _LENGTHS[order]
 
@@ -215,6 +223,10 @@ def _read_wide(order: str) -> Any:
         return units.decode(f'utf-16-{order}'), end
 
     return deserialize
+
+
+#: Reads a `wstring` of little-endian units: takes bytes, place, and two values of no meaning.
+read_wide: Final = _read_wide('le')
 
 
 def _string_size(pos: int, message: str, _types: Any) -> int:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import time
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from rclpy.duration import Duration
@@ -16,6 +18,7 @@ from lk_dataset_ros.ros.diagnostics import DiagnosticsPublisher
 from lk_dataset_ros.ros.host import LONGEST_WAIT_S, run_node
 from lk_dataset_ros.ros.parameters import declare_options, follow_changes, refuse_unknown
 from lk_dataset_ros.ros.qos import profile_of_port
+from lk_dataset_ros.ros.quick_waiting import QuickWaiting
 from lk_dataset_ros.ros.subscription import DrainedSubscription
 from lk_dataset_ros.ros.types import message_class
 
@@ -53,7 +56,9 @@ class ComponentHost:
         cls = load_component(host.component)
         self._wait_for_subscribers = host.wait_for_subscribers
         self.component = self._construct(cls)
-        self.component.message_factory = lambda name: message_class(name)()
+        # Looking for an installed type costs as much as a small callback.
+        found_class = lru_cache(maxsize=None)(message_class)
+        self.component.message_factory = lambda name: found_class(name)()
         self._publishers = {
             name: node.create_publisher(
                 message_class(port.type_name),
@@ -78,6 +83,9 @@ class ComponentHost:
         follow_changes(node, self.component.config, self.component.configure)
         self._diagnostics = DiagnosticsPublisher(node, self.component)
         self._next_tick_s: float | None = None
+        self._waiting = QuickWaiting(node, self._subscriptions)
+        # What was made so far stays: the collector need not walk through it between callbacks.
+        gc.freeze()
 
     def _construct(self, cls: type[Component]) -> Component:
         options = cls.Config.options()
@@ -105,7 +113,8 @@ class ComponentHost:
         """Step a source when it is due; wait for inputs otherwise."""
         period_s = self.component.period_s
         if period_s is None:
-            return LONGEST_WAIT_S
+            self._waiting.run(LONGEST_WAIT_S)
+            return 0.0
         if self.component.finished:
             return None
         now_s = time.monotonic()

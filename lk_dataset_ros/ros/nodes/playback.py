@@ -228,6 +228,7 @@ class PlaybackNode:
             count=config.wait_for_subscribers,
             limit_s=config.ready_limit_s,
             discovery_s=config.discovery_s,
+            are_idle=self._are_idle,
         )
         told_s = time.monotonic() + PATIENCE_S
         while not (self._is_stopped or readiness.is_ready()):
@@ -249,6 +250,11 @@ class PlaybackNode:
         if topic in self._requests.topics:
             return self._config.wait_for_subscribers if self._requests.is_served(topic) else 0
         return self._publishers.subscription_count(topic)
+
+    def _are_idle(self) -> bool:
+        """Tell whether subscribers, as far as they can be watched, have noticed us."""
+        self._look_at_subscribers()
+        return not self._subscribers.is_watching or self._subscribers.are_idle() is not False
 
     def _play(self) -> Iterator[float]:
         if self._is_stopped:
@@ -298,8 +304,10 @@ class PlaybackNode:
             and now_s >= self._look_at_s
         ):
             self._look_at_s = now_s + WATCH_PERIOD_S
-            names = map(self._publishers.graph_name, self._publishers.topics)
-            self._subscribers.look(names)
+            self._look_at_subscribers()
+
+    def _look_at_subscribers(self) -> None:
+        self._subscribers.look(map(self._publishers.graph_name, self._publishers.topics))
 
     @property
     def _poll_s(self) -> float:

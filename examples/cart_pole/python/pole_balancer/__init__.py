@@ -1,0 +1,1 @@
+"""An example of a simulated world: keep a pole upright."""

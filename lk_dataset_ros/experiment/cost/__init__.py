@@ -1,0 +1,1 @@
+"""What arms cost, with confidence."""

@@ -1,0 +1,1 @@
+"""Falsifying examples: the shortest input that still shows a difference."""

@@ -1,0 +1,1 @@
+"""An experiment on many bags at once."""

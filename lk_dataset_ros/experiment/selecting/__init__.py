@@ -1,0 +1,1 @@
+"""Which arm is kept, and how it is started."""

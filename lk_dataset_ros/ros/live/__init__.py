@@ -1,0 +1,1 @@
+"""What the nodes of live and simulated experiments are made of."""
