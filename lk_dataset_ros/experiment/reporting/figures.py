@@ -48,7 +48,7 @@ class Row(NamedTuple):
 
 def rows(result: ExperimentResult) -> list[Row]:
     """Return the original and all compiled arms in figures."""
-    total = sum(result.original.received.values())
+    total = _outputs(result, result.original)
     first = Row(
         result.original.arm.name,
         '',
@@ -56,7 +56,7 @@ def rows(result: ExperimentResult) -> list[Row]:
         (*_costs(result.originals), ''),
         result.original.problem,
     )
-    return [first, *(_row(arm, total) for arm in result.compiled)]
+    return [first, *(_row(result, arm, total) for arm in result.compiled)]
 
 
 def ratio_rows(result: ExperimentResult) -> list[tuple[str, ...]]:
@@ -162,12 +162,18 @@ def remark(arm: ArmResult) -> str:
     return '; '.join(told)
 
 
-def _row(arm: ArmResult, total: int) -> Row:
-    received = sum(arm.run.received.values())
+def _row(result: ExperimentResult, arm: ArmResult, total: int) -> Row:
+    received = _outputs(result, arm.run)
     speed_up = estimate(arm.ratios.get('cpu', Estimate()))
     costs = (*_costs(arm.runs), speed_up)
     outputs = f'{received} of {total}'
     return Row(arm.name, arm.verdict.value, outputs, costs, remark(arm))
+
+
+def _outputs(result: ExperimentResult, run: ArmRun) -> int:
+    """Return how many outputs a run has given; a world's sensors are recorded beside them."""
+    topics = {output.topic for output in result.specification.outputs}
+    return sum(count for topic, count in run.received.items() if topic in topics)
 
 
 def _costs(runs: Sequence[ArmRun]) -> tuple[str, ...]:
