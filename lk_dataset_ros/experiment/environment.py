@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import random
+import socket
 import sys
 import tempfile
 from contextlib import contextmanager
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
 PACKAGE = 'lk_dataset_ros'
 #: The domains whose ports lie below the ephemeral ones on every platform; 0 is everybody's.
 DOMAINS = range(1, 102)
+#: Ports of a domain (RTPS 2.5, 9.6.1.1): that of multicast discovery, and that of the first
+#: participant's unicast discovery.
+_FIRST_PORT = 7400
+_PORTS_PER_DOMAIN = 250
+_DISCOVERY_PORTS = (0, 10)
 
 
 def find_executable(package: str, name: str) -> str | None:
@@ -48,7 +54,7 @@ def own_executable(name: str) -> list[str]:
 
 @contextmanager
 def own_domain() -> Iterator[int]:
-    """Hold a ROS domain that no other run on this machine holds.
+    """Hold a ROS domain that no other run on this machine holds, and in which nobody is.
 
     Raises:
         EnvironmentNotReadyError: If all are taken.
@@ -64,9 +70,23 @@ def own_domain() -> Iterator[int]:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 continue
+            # Other graphs hold no lock of ours; their messages would be taken for an arm's.
+            if _is_inhabited(domain):
+                continue
             yield domain
             return
-    raise EnvironmentNotReadyError('all ROS domains are taken by other runs on this machine')
+    raise EnvironmentNotReadyError('all ROS domains are taken by others on this machine')
+
+
+def _is_inhabited(domain: int) -> bool:
+    """Tell whether a participant on this machine listens on a discovery port of a domain."""
+    for offset in _DISCOVERY_PORTS:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            try:
+                probe.bind(('', _FIRST_PORT + _PORTS_PER_DOMAIN * domain + offset))
+            except OSError:
+                return True
+    return False
 
 
 def child_environment(

@@ -40,7 +40,7 @@ class DrainedSubscription:
         **options: Any,
     ) -> None:
         self._node = node
-        self._on_message = on_message
+        self.on_message = on_message
         self._message_type = message_type
         self._raw = raw
         self.subscription: Subscription = node.create_subscription(
@@ -53,7 +53,7 @@ class DrainedSubscription:
         return self.subscription.get_publisher_count()
 
     def _on_first(self, message: Any, info: dict[str, Any]) -> None:
-        self._on_message(message, info)
+        self.on_message(message, info)
         self.drain()
 
     def drain(self) -> None:
@@ -61,7 +61,7 @@ class DrainedSubscription:
         handle = self.subscription.handle
         with handle:
             while (taken := handle.take_message(self._message_type, self._raw)) is not None:
-                self._on_message(*taken)
+                self.on_message(*taken)
 
     def destroy(self) -> None:
         """Stop receiving."""

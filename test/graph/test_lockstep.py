@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import signal
+import sys
 import threading
 import time
 import uuid
@@ -120,6 +121,33 @@ class Brakes(Component):
 """
 
 
+NODE = """
+import sys
+import rclpy
+from geometry_msgs.msg import TwistStamped
+from nav_msgs.msg import Odometry
+from rclpy.node import Node
+
+class Doubler(Node):
+    count = 0
+
+    def __init__(self):
+        super().__init__('doubler')
+        self.publisher = self.create_publisher(TwistStamped, 'doubled', 10)
+        self.create_subscription(Odometry, 'odom', self.take, 10)
+
+    def take(self, odom):
+        out = TwistStamped(header=odom.header)
+        out.twist.linear.x = 2.0 * odom.twist.twist.linear.x
+        self.count += 1
+        for _ in range(2 if self.count == 7 else 1):
+            self.publisher.publish(out)
+
+rclpy.init(args=sys.argv)
+rclpy.spin(Doubler())
+"""
+
+
 class Watcher:
     """Keeps what it is told."""
 
@@ -218,6 +246,22 @@ def test_lockstep_is_bit_identical_and_costs_are_told(kit: Kit) -> None:
         offline = load_component(ORIGINAL)().run(inputs).columns('/smoothed')
         for path, column in recorded.columns('/smoothed').items():
             np.testing.assert_array_equal(column.values, offline[path].values, err_msg=path)
+
+
+def test_unmodified_node_is_an_arm(kit: Kit) -> None:
+    """Promise: a node of its own answers every input; an answer too many is counted as such."""
+    write_odometry(kit.folder / 'bag', 300)
+    node = kit.folder / 'node.py'
+    node.write_text(NODE)
+    arm = Arm(
+        'node',
+        command=(sys.executable, str(node), '{ros_args}'),
+        remappings={'doubled': '/smoothed'},
+    )
+    run = kit.run(kit.specification(ORIGINAL).replace(original=arm))['node']
+    assert (run.problem, dict(run.unanswered), run.unconfirmed) == ('', {}, ())
+    assert (run.sent, run.received) == ({'/odom': 300}, {'/smoothed': 301})
+    assert (run.surplus, run.late) == ({'/smoothed': 1}, {})
 
 
 def test_each_way_to_fail_is_told_apart(kit: Kit) -> None:

@@ -84,6 +84,8 @@ def run_of(place: Place, bag: Path, event: Mapping[str, Any], logs: Path) -> Arm
         unconfirmed=tuple(map(str, unconfirmed)) if isinstance(unconfirmed, list) else (),
         received=_counts(event, 'received'),
         unanswered=_counts(event, 'unanswered'),
+        late=_counts(event, 'late'),
+        surplus=_counts(event, 'surplus'),
         achieved_rtf=_number(event, 'achieved_rtf'),
         cost=cost,
         outcome=dict(outcome) if isinstance(outcome, dict) else {},

@@ -56,12 +56,12 @@ class Readers:
 
     def whole(self, name: str) -> Read:
         """Return the decoder of a message."""
-        return _Reader(self, 8).whole(name)
+        return TypeReader(self, 8).whole(name)
 
     def part(self, name: str) -> ReadPart:
         """Return the decoder of a type that is an element somewhere in a message."""
         if name not in self._made:
-            self._made[name] = _Reader(self, 1).part(name)
+            self._made[name] = TypeReader(self, 1).part(name)
         return self._made[name]
 
 
@@ -74,7 +74,7 @@ def _has_wide_arrays(definition: TypeDefinition) -> bool:
     )
 
 
-class _Reader:
+class TypeReader:
     """A decoder in the making."""
 
     def __init__(self, readers: Readers, modulus: int) -> None:

@@ -61,6 +61,13 @@ class Feed:
         self.count += 1
         self._noted = (cdr, time_ns)
 
+    def note_sent(self, cdr: bytes, time_ns: int, sent_ns: int) -> None:
+        """Count a message that was published elsewhere, at a time of the wall clock."""
+        self.sent_ns.append(sent_ns)
+        self.count += 1
+        self._noted = (cdr, time_ns)
+        self.note()
+
     def note(self) -> None:
         """Count what was published among all: the arm is at work already."""
         if self._noted is None:

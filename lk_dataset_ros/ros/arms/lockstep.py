@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections import deque
+from itertools import takewhile
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from lk_dataset_ros.ros.arms.exchange import Exchange
 from lk_dataset_ros.ros.arms.wake import Wake
 
 if TYPE_CHECKING:
@@ -20,6 +23,9 @@ _LOOK_S: Final = 0.0002
 #: So many inputs in a row without any answer, and an arm is given up; without that of one output,
 #: and it is no longer waited for as long.
 SILENT: Final = 3
+#: Most inputs that are fed at once, and bytes after which there are no more of them.
+_MANY: Final = 64
+_MANY_BYTES: Final = 4 * 1024 * 1024
 #: How long an arm that has not answered may take to answer a question instead, s.
 _PROBE_S: Final = 0.5
 
@@ -65,7 +71,9 @@ class Lockstep:
         self._on_step = on_step
         self._wake = Wake(stations)
         self._is_loop = job.world is not None
-        self._next: dict[str, Item] = {}
+        self._exchange = Exchange(stations, outputs, PIECE_S)
+        #: What comes next, by arm.
+        self._next: dict[str, deque[Item]] = {each.label: deque() for each in stations}
 
     def run(self, sources: Mapping[str, Iterator[Item]]) -> None:
         """Feed every arm what its source gives, until all are through.
@@ -75,6 +83,10 @@ class Lockstep:
         """
         live = [each for each in self._stations if not each.is_through]
         while live and not self._is_stopping():
+            if self._feed_many(live, sources):
+                self._on_step()
+                live = [each for each in live if not each.is_through]
+                continue
             fed = [each for each in live if self._feed(each, sources[each.label])]
             for each in fed:
                 each.note()
@@ -84,9 +96,29 @@ class Lockstep:
             # Nobody is always the first.
             live = [each for each in reversed(live) if not each.is_through]
         self._wake.close()
+        self._exchange.close()
+
+    def _feed_many(self, live: list[Station], sources: Mapping[str, Iterator[Item]]) -> bool:
+        """Feed at once as many inputs as are sure to be answered; tell whether there were any."""
+        if self._is_loop or not self._exchange.is_possible(live):
+            return False
+        for each in live:
+            _fill(self._next[each.label], sources[each.label])
+        # All are fed the same.
+        topics = self._exchange.topics
+        many = list(takewhile(lambda item: item.topic in topics, self._next[live[0].label]))
+        if not many:
+            return False
+        count, waited_s = self._exchange.run(live, many)
+        for each in live:
+            for _ in range(count):
+                self._next[each.label].popleft()
+        self._wait(live, waited_s)
+        return True
 
     def _feed(self, station: Station, source: Iterator[Item]) -> bool:
-        item = self._next.pop(station.label, None) or next(source, None)
+        ahead = self._next[station.label]
+        item = ahead.popleft() if ahead else next(source, None)
         if item is None:
             self._see_through(station)
             return False
@@ -99,22 +131,27 @@ class Lockstep:
 
     def _ahead(self, station: Station, source: Iterator[Item]) -> None:
         """Get the next input while the arm is at work, where it does not depend on the answer."""
-        if not self._is_loop and (item := next(source, None)) is not None:
-            self._next[station.label] = item
+        ahead = self._next[station.label]
+        if not self._is_loop and not ahead and (item := next(source, None)) is not None:
+            ahead.append(item)
 
-    def _wait(self, fed: Sequence[Station]) -> None:
-        """Wait until all have answered, or are given up."""
+    def _wait(self, fed: Sequence[Station], waited_s: float = 0.0) -> None:
+        """Wait until all have answered, or are given up.
+
+        Args:
+            fed: Those that got an input.
+            waited_s: How long ago that was, s.
+        """
         waiting = [each for each in fed if each.answers.pending > 0]
         if waiting:
-            self._wait_for(waiting)
+            self._wait_for(waiting, time.monotonic() - waited_s)
         undecided = [each for each in fed if each.answers.may_come and not each.is_through]
         if undecided:
             self._settle([each for each in undecided if _is_worth_waiting(each)])
         for each in fed:
             each.answers.close()
 
-    def _wait_for(self, waiting: list[Station]) -> None:
-        since_s = time.monotonic()
+    def _wait_for(self, waiting: list[Station], since_s: float) -> None:
         limit_s = PIECE_S
         while waiting:
             self._wake.wait(waiting, limit_s)
@@ -218,6 +255,14 @@ class Lockstep:
             f'no answer on {topic} to message {first} of {asked} within {self._job.answer_s:g} s, '
             f'nor to the {SILENT - 1} after it'
         )
+
+
+def _fill(ahead: deque[Item], source: Iterator[Item]) -> None:
+    """Get what comes next, as much as is fed at once."""
+    size = sum(len(each.cdr) for each in ahead)
+    while len(ahead) < _MANY and size < _MANY_BYTES and (item := next(source, None)) is not None:
+        ahead.append(item)
+        size += len(item.cdr)
 
 
 def _is_idle(station: Station) -> bool:

@@ -51,7 +51,7 @@ class ArmProcess:
     @property
     def pid(self) -> int:
         """Number of the guard: the arm's processes are its descendants."""
-        return self._process._guard.pid  # noqa: SLF001
+        return self._process.pid
 
     def look(self) -> None:
         """Notice that it has ended; look at what it uses, from time to time."""

@@ -153,19 +153,28 @@ class Station:
         self._clock.publish(Clock(clock=to_time(time_ns)))
         return bool(self._clock.get_subscription_count())
 
+    def note_sent(self, topic: str, cdr: bytes, time_ns: int, sent_ns: int) -> None:
+        """Note that it was fed a message."""
+        feed = self.newest = self.feeds[topic]
+        self.answers.send(topic, cdr, time_ns, feed.count)
+        feed.note_sent(cdr, time_ns, sent_ns)
+
     def take(self) -> bool:
         """Take the outputs that have come; tell whether there were any."""
-        place, before = self.place, self._kept
+        before = self._kept
         for hearing in self.hearings:
             take = hearing.take
             while (taken := take()) is not None:
                 cdr, info = taken
-                came_ns = info['received_timestamp'] or time.time_ns()
-                hearing.keep(cdr, came_ns, *place(hearing, cdr, came_ns))
-                self._kept += 1
-                if self.on_output is not None:
-                    self.on_output(hearing.topic, cdr)
+                self.keep(hearing, cdr, info['received_timestamp'] or time.time_ns())
         return self._kept != before
+
+    def keep(self, hearing: Hearing, cdr: bytes, came_ns: int) -> None:
+        """Keep an output that was taken."""
+        hearing.keep(cdr, came_ns, *self.place(hearing, cdr, came_ns))
+        self._kept += 1
+        if self.on_output is not None:
+            self.on_output(hearing.topic, cdr)
 
     def _answer(self, hearing: Hearing, cdr: bytes, came_ns: int) -> tuple[int, int]:
         del came_ns

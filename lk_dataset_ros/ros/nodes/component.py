@@ -18,12 +18,16 @@ from lk_dataset_ros.ros.diagnostics import DiagnosticsPublisher
 from lk_dataset_ros.ros.host import LONGEST_WAIT_S, run_node
 from lk_dataset_ros.ros.parameters import declare_options, follow_changes, refuse_unknown
 from lk_dataset_ros.ros.qos import profile_of_port
+from lk_dataset_ros.ros.quick_messages import QuickMessages
 from lk_dataset_ros.ros.quick_waiting import QuickWaiting
 from lk_dataset_ros.ros.subscription import DrainedSubscription
 from lk_dataset_ros.ros.types import message_class
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rclpy.node import Node
+    from rclpy.publisher import Publisher
 
     from lk_dataset_ros.component import Component
 
@@ -56,9 +60,8 @@ class ComponentHost:
         cls = load_component(host.component)
         self._wait_for_subscribers = host.wait_for_subscribers
         self.component = self._construct(cls)
-        # Looking for an installed type costs as much as a small callback.
-        found_class = lru_cache(maxsize=None)(message_class)
-        self.component.message_factory = lambda name: found_class(name)()
+        messages = lru_cache(maxsize=None)(QuickMessages)
+        self.component.message_factory = lambda name: messages(name).new()
         self._publishers = {
             name: node.create_publisher(
                 message_class(port.type_name),
@@ -68,13 +71,18 @@ class ComponentHost:
             )
             for name, port in cls.outputs.items()
         }
+        self._sends = {
+            name: _sender(publisher, messages(cls.outputs[name].type_name))
+            for name, publisher in self._publishers.items()
+        }
         self._subscriptions = [
             DrainedSubscription(
                 node,
                 message_class(port.type_name),
                 name,
                 profile_of_port(port),
-                self._handler(name),
+                self._handler(name, messages(port.type_name)),
+                raw=messages(port.type_name).is_quickly_decoded,
                 qos_overriding_options=QoSOverridingOptions.with_default_policies(),
             )
             for name, port in cls.inputs.items()
@@ -98,16 +106,22 @@ class ComponentHost:
         config = cls.Config(**declare_options(self._node, options))
         return cls(config=config, log=self._node.get_logger())
 
-    def _handler(self, port: str) -> Any:
+    def _handler(self, port: str, messages: QuickMessages) -> Any:
+        decode = messages.decode
+
         def handle(message: Any, info: dict[str, Any]) -> None:
             del info
             self._publish(self.component(**{port: message}))
 
-        return handle
+        def handle_raw(cdr: bytes, info: dict[str, Any]) -> None:
+            del info
+            self._publish(self.component(**{port: decode(cdr)}))
+
+        return handle_raw if messages.is_quickly_decoded else handle
 
     def _publish(self, outputs: dict[str, Any]) -> None:
         for name, message in outputs.items():
-            self._publishers[name].publish(message)
+            self._sends[name](message)
 
     def turn(self) -> float | None:
         """Step a source when it is due; wait for inputs otherwise."""
@@ -142,6 +156,18 @@ class ComponentHost:
         for publisher in self._publishers.values():
             left_s = max(deadline_s - time.monotonic(), 0.0)
             publisher.wait_for_all_acked(Duration(seconds=left_s))
+
+
+def _sender(publisher: Publisher, messages: QuickMessages) -> Callable[[Any], None]:
+    """Return what publishes a message the quickest way."""
+    if not messages.is_quickly_encoded:
+        return publisher.publish
+    encode, publish = messages.encode, publisher.handle.publish_raw
+
+    def send(message: Any) -> None:
+        publish(message if isinstance(message, bytes) else encode(message))
+
+    return send
 
 
 def main(argv: list[str] | None = None) -> int:
