@@ -90,6 +90,7 @@ class TypeReader:
         self._paths = 0
 
     def whole(self, name: str) -> Read:
+        """Return a decoder of whole messages: bytes in, message and end of its data out."""
         origin = self._readers.origin
         self._out.add(f'pos = {origin}' if origin else f'pos, data = 0, data[{_HEADER}:]')
         message = self._all(name)
@@ -97,6 +98,7 @@ class TypeReader:
         return self._out.function('data', f'read {name}')
 
     def part(self, name: str) -> ReadPart:
+        """Return a decoder of a type within others: data and place in, message and place out."""
         message = self._all(name)
         self._out.add(f'return {message}, {self._place}')
         return self._out.function('data, pos', f'read {name}')
