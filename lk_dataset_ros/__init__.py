@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from lk_dataset_ros.comparison import DatasetComparison
     from lk_dataset_ros.component import Component, Config, Diagnostics, Input, Output, option
     from lk_dataset_ros.dataset import (
+        ConsensusDx,
+        ConsensusRecorder,
         Database,
         DataPlayback,
         DataRecorder,
@@ -37,6 +39,8 @@ _HOMES = {
     'Columns': 'message',
     'Component': 'component',
     'Config': 'component',
+    'ConsensusDx': 'dataset',
+    'ConsensusRecorder': 'dataset',
     'DataPlayback': 'dataset',
     'DataRecorder': 'dataset',
     'Database': 'dataset',
@@ -64,6 +68,8 @@ __all__ = [
     'Columns',
     'Component',
     'Config',
+    'ConsensusDx',
+    'ConsensusRecorder',
     'DataPlayback',
     'DataRecorder',
     'Database',

@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from lk_dataset_ros.dataset.consensus import ConsensusDx, ConsensusRecorder
     from lk_dataset_ros.dataset.database import Database
     from lk_dataset_ros.dataset.databases.foxglove import FoxgloveDatabase
     from lk_dataset_ros.dataset.databases.mcap import McapDatabase
@@ -38,6 +39,8 @@ _HOMES = {
     'Action': 'playback',
     'DataPlayback': 'playback',
     'Arrivals': 'recording',
+    'ConsensusDx': 'consensus',
+    'ConsensusRecorder': 'consensus',
     'AsRecorded': 'recording',
     'DataRecorder': 'recording',
     'Database': 'database',
@@ -65,6 +68,8 @@ __all__ = [
     'Action',
     'Arrivals',
     'AsRecorded',
+    'ConsensusDx',
+    'ConsensusRecorder',
     'DataPlayback',
     'DataRecorder',
     'Database',

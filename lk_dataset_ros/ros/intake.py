@@ -56,7 +56,7 @@ EVENT_PERIOD_S: Final = 0.5
 _RECEIVING: Final = 'dds.'
 
 
-class _NeverExecuted(CallbackGroup):
+class NeverExecuted(CallbackGroup):
     """Keeps a subscription out of every executor: its messages are taken elsewhere."""
 
     def can_execute(self, entity: Any) -> bool:
@@ -155,7 +155,7 @@ class Intake:
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
-        self._group = _NeverExecuted()
+        self._group = NeverExecuted()
         self._ask_at_s = 0.0
         self._longest_s = _IDLE_REST_S
         self._as_recorded = AsRecorded(self._topics.keys()) if as_recorded else None

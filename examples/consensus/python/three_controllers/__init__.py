@@ -1,0 +1,1 @@
+"""One speed controller, written three times."""

@@ -1,0 +1,1 @@
+"""Watch topics without taking part: what the nodes consensus and diagnostics share."""
