@@ -10,9 +10,9 @@ import numpy as np
 
 from lk_dataset_ros.comparison.judge import Judgement, MessageJudge
 from lk_dataset_ros.comparison.pairing.incremental import Heard, IncrementalPairing
-from lk_dataset_ros.comparison.stamps import begins_with_header, stamp_of
 from lk_dataset_ros.dataset.time import NS_PER_S
 from lk_dataset_ros.errors import ComparisonError, LkError
+from lk_dataset_ros.message.stamps import begins_with_header, stamp_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

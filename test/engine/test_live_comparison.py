@@ -14,10 +14,10 @@ from lk_dataset_ros.comparison import DatasetComparison, Tolerance, compare
 from lk_dataset_ros.comparison.live import LiveComparison, LiveConfig
 from lk_dataset_ros.comparison.pairing.incremental import Heard, Settled
 from lk_dataset_ros.comparison.rules_file import pairing_of
-from lk_dataset_ros.comparison.stamps import begins_with_header, stamp_of
 from lk_dataset_ros.dataset.consensus.switching import ActuatorSwitch
 from lk_dataset_ros.errors import ComparisonError
 from lk_dataset_ros.message import builtin_schema, codec_for
+from lk_dataset_ros.message.stamps import begins_with_header, stamp_of
 from lk_dataset_ros.ros.comparing.heard_bags import HeardBags
 from lk_dataset_ros.ros.comparing.numbers import ArrivalNumbers
 from lk_dataset_ros.ros.comparing.report import ReportJob, run

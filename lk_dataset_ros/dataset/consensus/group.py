@@ -11,10 +11,10 @@ import numpy as np
 from lk_dataset_ros.dataset.consensus.judging import Pair, SetJudge, Waiting
 from lk_dataset_ros.dataset.consensus.majority import majority_of
 from lk_dataset_ros.dataset.consensus.matching import Arm, Matcher
-from lk_dataset_ros.dataset.consensus.stamps import begins_with_header, stamp_of
 from lk_dataset_ros.dataset.consensus.tallies import Counter, PairTally, Recently
 from lk_dataset_ros.dataset.consensus.tracking import Disagreement
 from lk_dataset_ros.dataset.time import NS_PER_S
+from lk_dataset_ros.message.stamps import begins_with_header, stamp_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

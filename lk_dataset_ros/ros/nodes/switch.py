@@ -18,10 +18,10 @@ from rclpy.qos import (
 from std_msgs.msg import String
 
 from lk_dataset_ros.comparison.rules_file import Rules
-from lk_dataset_ros.comparison.stamps import begins_with_header, stamp_of
 from lk_dataset_ros.component import Config, option
 from lk_dataset_ros.dataset.consensus.switching import COMPILED, ORIGINAL, ActuatorSwitch
 from lk_dataset_ros.errors import ComponentError, LkError
+from lk_dataset_ros.message.stamps import begins_with_header, stamp_of
 from lk_dataset_ros.msg import SwitchStatus
 from lk_dataset_ros.ros.comparing.agreement import Agreement
 from lk_dataset_ros.ros.comparing.forwarding import Forwarding

@@ -5,12 +5,12 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, Final
 
-from lk_dataset_ros.dataset.time import NS_PER_S
-from lk_dataset_ros.message import codec_for
+from lk_dataset_ros.message.codec import codec_for
 
 if TYPE_CHECKING:
-    from lk_dataset_ros.message import Schema
+    from lk_dataset_ros.message.schema import Schema
 
+_NS_PER_S: Final = 1_000_000_000
 #: Behind the 4 bytes of the encapsulation header.
 _LITTLE: Final = struct.Struct('<4xiI')
 _BIG: Final = struct.Struct('>4xiI')
@@ -28,4 +28,4 @@ def stamp_of(cdr: bytes) -> int | None:
     if len(cdr) < _LITTLE.size:
         return None
     sec, nanosec = (_LITTLE if cdr[1] & 1 else _BIG).unpack_from(cdr)
-    return int(sec) * NS_PER_S + int(nanosec)
+    return int(sec) * _NS_PER_S + int(nanosec)
