@@ -83,5 +83,5 @@ class Peer:
     def close(self) -> None:
         """Leave the graph."""
         self._executor.shutdown()
-        self.node.destroy_node()  # type: ignore[no-untyped-call]
+        self.node.destroy_node()
         rclpy.shutdown(context=self._context)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import logging
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
@@ -15,7 +16,7 @@ from lk_dataset_ros.errors import ComponentError, ComponentNotFoundError
 from lk_dataset_ros.message import new_message, type_name_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator
 
     from lk_dataset_ros.component.diagnostics import Diagnostics
 
@@ -149,13 +150,18 @@ class Component:
             Messages by output port; empty if this step has no output.
 
         Raises:
-            ComponentError: If a port does not exist.
+            ComponentError: If a port does not exist, or the outputs are no mapping.
         """
         if not inputs.keys() <= self.inputs.keys():
             self._refuse(self.inputs, inputs)
         given = self.step(**inputs)
         if not given:
             return {}
+        if not isinstance(given, Mapping):
+            raise ComponentError(
+                f'{type(self).__name__}.step() gave a {type(given).__name__}; it has to be a '
+                'mapping of messages by output port, or None'
+            )
         outputs = dict(given)
         if not outputs.keys() <= self.outputs.keys():
             self._refuse(self.outputs, outputs)

@@ -37,8 +37,9 @@ class ArmResult:
     """One compiled arm, judged.
 
     Attributes:
-        run: Its first run, which is the one that is compared.
-        comparison: Its outputs against the original's, None if it could not be judged.
+        run: Its first run.
+        comparison: Its outputs against the original's, those of the first run that is not
+            equivalent; None if it could not be judged.
         problem: Why it could not be judged, or empty.
         repeats: Its further runs.
         ratios: What the original costs per what it costs, by name of the measure.

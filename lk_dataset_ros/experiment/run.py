@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lk_dataset_ros.comparison import compare
+from lk_dataset_ros.comparison import Verdict, compare
 from lk_dataset_ros.dataset import Dataset
 from lk_dataset_ros.errors import BagExistsError, BagWriteError
 from lk_dataset_ros.experiment.checking.preflight import check
@@ -111,7 +111,7 @@ def _judge(
     specification: Specification, originals: Sequence[ArmRun], runs: Sequence[ArmRun]
 ) -> ArmResult:
     problem = _untrusted(specification, originals, runs)
-    comparison = None if problem else _compare(specification, originals, runs[0])
+    comparison = None if problem else _gravest(specification, originals, runs)
     return judge_arm(specification, originals, runs, comparison, problem)
 
 
@@ -130,6 +130,20 @@ def _untrusted(
         for run in (*originals[1:], *runs)
     )
     return next((reason for reason in reasons if reason), '')
+
+
+def _gravest(
+    specification: Specification, originals: Sequence[ArmRun], runs: Sequence[ArmRun]
+) -> DatasetComparison:
+    """Compare every run of an arm; return the first that is not equivalent, or the first."""
+    first: DatasetComparison | None = None
+    for run in runs:
+        found = _compare(specification, originals, run)
+        if found.verdict is not Verdict.EQUIVALENT:
+            return found
+        first = first or found
+    assert first is not None
+    return first
 
 
 def _compare(

@@ -108,6 +108,14 @@ def test_unknown_ports_are_named(kit: Any) -> None:
         gain.new('position')
 
 
+def test_outputs_that_are_no_mapping_are_refused(kit: Any) -> None:
+    """Promise: a step that returns a bare message or a list of them is told what it has to give."""
+    gain = Gain()
+    gain.step = lambda position: [position]  # type: ignore[method-assign]
+    with pytest.raises(ComponentError, match=r'Gain.step\(\) gave a list; it has to be a mapping'):
+        gain(position=number(kit, 1.0))
+
+
 def test_settings_make_the_configuration() -> None:
     """Promise: settings become the configuration, wrong ones are refused, and not both."""
     assert Gain().config.gain == 2.0

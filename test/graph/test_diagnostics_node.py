@@ -15,7 +15,8 @@ from geometry_msgs.msg import TwistStamped
 from watching_kit import LATCHED, NS_PER_S, Peer
 
 from lk_dataset_ros.component import Level
-from lk_dataset_ros.dataset.recording.arrivals import GID, PREFIX, Arrivals
+from lk_dataset_ros.dataset.recording import PREFIX, Arrivals
+from lk_dataset_ros.dataset.recording.arrivals import GID
 from lk_dataset_ros.errors import ComponentError
 from lk_dataset_ros.message import Batch, builtin_schema, codec_for, new_message
 from lk_dataset_ros.ros.watching.collection import MOST_NAMES, Collection

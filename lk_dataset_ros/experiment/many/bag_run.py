@@ -82,12 +82,14 @@ def run_in_child(
         return BagRun(
             bag.name, bag.path, output, Verdict.ERROR, 2, problem=problem, seconds=seconds
         )
-    verdict, exit_code, arms = found
-    return BagRun(bag.name, bag.path, output, verdict, exit_code, '', arms, seconds)
+    verdict, exit_code, arms, warnings = found
+    return BagRun(bag.name, bag.path, output, verdict, exit_code, '', arms, seconds, warnings)
 
 
-def read_result(directory: Path, bag: NamedBag) -> tuple[Verdict, int, tuple[ArmRow, ...]]:
-    """Return verdict, exit code and arms of a run from its `comparison.json`.
+def read_result(
+    directory: Path, bag: NamedBag
+) -> tuple[Verdict, int, tuple[ArmRow, ...], tuple[str, ...]]:
+    """Return verdict, exit code, arms and warnings of a run from its `comparison.json`.
 
     Raises:
         DatasetFormatError: If there is none, or it is not what it should be.
@@ -100,7 +102,8 @@ def read_result(directory: Path, bag: NamedBag) -> tuple[Verdict, int, tuple[Arm
         if (content['format'], content['version']) != (FORMAT, VERSION):
             raise DatasetFormatError(f'{path} is of another format or version')
         arms = tuple(_arm(name, each) for name, each in content['compiled'].items())
-        return Verdict(content['verdict']), _exit_code(content), arms
+        warnings = tuple(str(each) for each in content['warnings'])
+        return Verdict(content['verdict']), _exit_code(content), arms, warnings
     except OSError as error:
         raise DatasetFormatError(f'{bag.name} was run, but has no {RESULT}') from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:

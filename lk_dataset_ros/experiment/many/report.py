@@ -93,7 +93,8 @@ def rows(result: ManyResult) -> Iterator[tuple[BagRun, ArmRow | None, tuple[str,
         if not run.arms:
             yield run, None, (run.name, '', run.verdict.value, '', '', run.problem)
         for arm in run.arms:
-            yield run, arm, (run.name, arm.name, *_cells(arm), arm.problem or run.problem)
+            remark = '; '.join(filter(None, (arm.problem or run.problem, *run.warnings)))
+            yield run, arm, (run.name, arm.name, *_cells(arm), remark)
 
 
 def result_to_dict(result: ManyResult) -> dict[str, Any]:
@@ -185,6 +186,7 @@ def _bag(result: ManyResult, run: BagRun) -> dict[str, Any]:
         'verdict': run.verdict.value,
         'exit_code': run.exit_code,
         'problem': run.problem,
+        'warnings': list(run.warnings),
         'seconds': _number(run.seconds),
         'rerun': result.rerun_command(run) if run.exit_code else None,
         'arms': {arm.name: _arm(arm) for arm in run.arms},

@@ -58,6 +58,7 @@ class BagRun:
         problem: Why it could not be run, or empty.
         arms: The compiled arms; none if it could not be run.
         seconds: How long it took.
+        warnings: What is wrong with the bag although it can be read.
     """
 
     name: str
@@ -68,6 +69,7 @@ class BagRun:
     problem: str = ''
     arms: tuple[ArmRow, ...] = ()
     seconds: float = math.nan
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -180,6 +180,7 @@ def _job(
         'ready_s': limits.ready_s,
         'answer_s': limits.answer_s,
         'silence_s': limits.silence_s,
+        'patience_s': limits.run_s / (2 * len(places)),
     }
 
 

@@ -128,12 +128,18 @@ class LiveCourse:
                     self.problem = f'not through after {limit_s:g} s'
                     return
 
+    def _why_it_ended(self) -> str:
+        failed = next((arm for arm in self._arms if arm.problem), None)
+        if failed is None:
+            return 'its runner ended without a message'
+        return f'not judged, since {failed.place.label} failed'
+
     def finish(self, runner: GuardedProcess) -> None:
         """End a runner, and read what it says at its end."""
         runner.end(END_LIMIT_S)
         self.take(runner.output.read())
         if not self.closed and not self.problem:
-            self.problem = _said_by(runner)
+            self.problem = _said_by(runner) or self._why_it_ended()
 
     def take(self, output: bytes) -> None:
         """Take more of the runner's output."""
@@ -241,8 +247,8 @@ def _said_by(runner: GuardedProcess) -> str:
     for line in reversed(runner.log_tail(50)):
         if line.startswith(_PREFIX):
             return line.removeprefix(_PREFIX)
-    last = runner.log_tail(1) or ['no message']
-    return f'its runner failed: {last[0]}'
+    last = runner.log_tail(1)
+    return f'its runner failed: {last[0]}' if last else ''
 
 
 def _tail(arm: LiveProcess) -> tuple[str, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import selectors
@@ -12,9 +11,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-
 from lk_dataset_ros.experiment.running.arm_run import ArmRun, Cost
+from lk_dataset_ros.experiment.running.child import (
+    count,
+    counts,
+    environment_of_child,
+    event_of,
+    number,
+    read_latencies,
+    texts,
+)
 from lk_dataset_ros.experiment.running.offline_job import OfflineJob
 from lk_dataset_ros.experiment.specification.parts import BagInputs
 from lk_dataset_ros.process import GuardedProcess
@@ -22,10 +28,11 @@ from lk_dataset_ros.process import GuardedProcess
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from lk_dataset_ros.experiment.running.arm_run import Place, Progress
-    from lk_dataset_ros.experiment.specification import Specification
+    from lk_dataset_ros.experiment.specification import Limits, Specification
 
 _ROOT: Final = Path(__file__).parents[3]
 _MODULE: Final = 'lk_dataset_ros.experiment.running.offline_arm'
@@ -72,12 +79,14 @@ class _Course:
         sent: Inputs so far.
         total: All inputs; 0 before they are counted.
         end: Its last event.
+        heard_s: When it was last heard of, s after its start.
     """
 
     ready_s: float = math.nan
     sent: int = 0
     total: int = 0
     end: dict[str, Any] = field(default_factory=dict)
+    heard_s: float = 0.0
     _rest: bytes = b''
 
     def take(self, output: bytes, elapsed_s: float) -> bool:
@@ -87,23 +96,16 @@ class _Course:
         if len(self._rest) > _MAX_LINE:
             self._rest = b''
         for line in lines:
-            event = _event(line)
+            event = event_of(line)
             kind = event.get('event')
+            self.heard_s = elapsed_s
             if kind == 'ready':
                 self.ready_s = elapsed_s
             elif kind == 'progress':
-                self.sent, self.total = _count(event.get('sent')), _count(event.get('total'))
+                self.sent, self.total = count(event.get('sent')), count(event.get('total'))
             elif kind == 'done':
                 self.end = event
         return self.sent != before
-
-
-def _event(line: bytes) -> dict[str, Any]:
-    try:
-        event = json.loads(line)
-    except (ValueError, RecursionError):
-        return {}
-    return event if isinstance(event, dict) else {}
 
 
 def _run(
@@ -127,37 +129,24 @@ def _run(
     course = _Course()
     with GuardedProcess(
         [sys.executable, '-m', _MODULE, str(path.resolve())],
-        env=_environment(environment),
+        env=environment_of_child(environment),
         log=logs / f'{place.label}.log',
         piped=True,
     ) as process:
-        problem = _follow(
-            process, course, started_s, limits.ready_s, limits.run_s, (place.label, progress)
-        )
+        problem = _follow(process, course, started_s, limits, (place.label, progress))
         if not problem:
             process.wait(_END_LIMIT_S)
         process.close()
         problem = problem or _problem(process, course)
         tail = tuple(process.log_tail()) if problem else ()
-    return _outcome(place, bag, problem, course, _latencies(latencies), tail)
-
-
-def _environment(more: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables of a process that imports this very package, wherever it lies."""
-    # The folder from which `lk` is called is not where its modules are.
-    variables = {**os.environ, **more, 'PYTHONSAFEPATH': '1'}
-    if not {'site-packages', 'dist-packages'}.intersection(_ROOT.parts):
-        folders = [variables.get('PYTHONPATH', ''), str(_ROOT)]
-        variables['PYTHONPATH'] = os.pathsep.join(filter(None, folders))
-    return variables
+    return _outcome(place, bag, problem, course, read_latencies(latencies), tail)
 
 
 def _follow(
     process: GuardedProcess,
     course: _Course,
     started_s: float,
-    ready_limit_s: float,
-    run_limit_s: float,
+    limits: Limits,
     watched: tuple[str, Progress],
 ) -> str:
     """Follow a run to its end; return what went wrong, or nothing."""
@@ -166,10 +155,14 @@ def _follow(
         selector.register(process.output, selectors.EVENT_READ)
         while not course.end:
             elapsed_s = time.monotonic() - started_s
-            if math.isnan(course.ready_s) and elapsed_s > ready_limit_s:
-                return f'not ready after {ready_limit_s:g} s'
-            if elapsed_s > run_limit_s:
-                return f'not through after {run_limit_s:g} s'
+            if math.isnan(course.ready_s):
+                if elapsed_s > limits.ready_s:
+                    return f'not ready after {limits.ready_s:g} s'
+            elif elapsed_s - course.heard_s > limits.answer_s:
+                where = f', after input {course.sent} or a later one' if course.sent else ''
+                return f'no answer for {limits.answer_s:g} s{where}'
+            if elapsed_s > limits.run_s:
+                return f'not through after {limits.run_s:g} s'
             if selector.select(timeout=0.05):
                 output = os.read(process.output.fileno(), 65536)
                 if not output:
@@ -184,7 +177,8 @@ def _problem(process: GuardedProcess, course: _Course) -> str:
     if course.end:
         return str(course.end.get('problem', ''))
     code = process.wait(_END_LIMIT_S) or 0
-    when = f' after {course.sent} inputs' if course.sent else ''
+    # It tells how far it is now and then only.
+    when = f' after input {course.sent} or a later one' if course.sent else ''
     if code > 128:
         return f'crashed (signal {code - 128}){when}'
     return f'ended by itself with exit code {code}{when}'
@@ -199,54 +193,23 @@ def _outcome(
     tail: tuple[str, ...],
 ) -> ArmRun:
     end = course.end
-    wall_s, span_s = _number(end.get('wall_s')), _number(end.get('span_s'))
+    wall_s, span_s = number(end.get('wall_s')), number(end.get('span_s'))
     cost = Cost(
-        _number(end.get('cpu_s')),
+        number(end.get('cpu_s')),
         wall_s,
         course.ready_s,
-        _number(end.get('peak_bytes')),
+        number(end.get('peak_bytes')),
         latencies,
     )
     return ArmRun(
         place,
         bag,
         problem=problem,
-        sent=_counts(end.get('sent')),
-        hashes=_texts(end.get('hashes')),
-        received=_counts(end.get('received')),
-        unanswered=_counts(end.get('unanswered')),
+        sent=counts(end.get('sent')),
+        hashes=texts(end.get('hashes')),
+        received=counts(end.get('received')),
+        unanswered=counts(end.get('unanswered')),
         achieved_rtf=span_s / wall_s if wall_s > 0 else math.nan,
         cost=cost,
         log_tail=tail,
     )
-
-
-def _latencies(path: Path) -> NDArray[np.float64]:
-    """Read the latencies, s; none where the arm did not get so far."""
-    try:
-        found = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError):
-        return np.zeros(0)
-    is_right = isinstance(found, np.ndarray) and found.ndim == 1 and found.dtype == np.int64
-    return found * 1e-9 if is_right else np.zeros(0)
-
-
-def _count(value: Any) -> int:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else 0
-
-
-def _number(value: Any) -> float:
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return float(value) if is_number else math.nan
-
-
-def _counts(value: Any) -> dict[str, int]:
-    return {str(key): _count(each) for key, each in _mapping(value).items()}
-
-
-def _texts(value: Any) -> dict[str, str]:
-    return {str(key): str(each) for key, each in _mapping(value).items()}
-
-
-def _mapping(value: Any) -> dict[Any, Any]:
-    return value if isinstance(value, dict) else {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import selectors
@@ -12,9 +11,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-
 from lk_dataset_ros.experiment.running.arm_run import ArmRun, Cost
+from lk_dataset_ros.experiment.running.child import (
+    count,
+    counts,
+    environment_of_child,
+    event_of,
+    mapping,
+    number,
+    read_latencies,
+)
 from lk_dataset_ros.experiment.running.world_job import WorldJob
 from lk_dataset_ros.experiment.specification.parts import WorldInputs
 from lk_dataset_ros.process import GuardedProcess
@@ -22,6 +28,7 @@ from lk_dataset_ros.process import GuardedProcess
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from lk_dataset_ros.experiment.running.arm_run import Place, Progress
@@ -92,12 +99,12 @@ class _Course:
         if len(self._rest) > _MAX_LINE:
             self._rest = b''
         for line in lines:
-            event = _event(line)
+            event = event_of(line)
             kind = event.get('event')
             if kind == 'ready':
                 self.ready_s = self.heard_s = elapsed_s
             elif kind == 'progress':
-                self.time_ns, self.heard_s = _count(event.get('time_ns')), elapsed_s
+                self.time_ns, self.heard_s = count(event.get('time_ns')), elapsed_s
             elif kind == 'done':
                 self.end = event
 
@@ -121,7 +128,7 @@ def _run(
     course = _Course()
     with GuardedProcess(
         [sys.executable, '-m', _MODULE, str(path.resolve())],
-        env=_environment(environment),
+        env=environment_of_child(environment),
         log=logs / f'{place.label}.log',
         piped=True,
     ) as process:
@@ -138,17 +145,7 @@ def _run(
         process.close()
         problem = problem or _problem(process, course)
         tail = tuple(process.log_tail()) if problem else ()
-    return _outcome(place, bag, problem, course, _latencies(latencies), tail)
-
-
-def _environment(more: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables of a process that imports this very package, wherever it lies."""
-    # The folder from which `lk` is called is not where its modules are.
-    variables = {**os.environ, **more, 'PYTHONSAFEPATH': '1'}
-    if not {'site-packages', 'dist-packages'}.intersection(_ROOT.parts):
-        folders = [variables.get('PYTHONPATH', ''), str(_ROOT)]
-        variables['PYTHONPATH'] = os.pathsep.join(filter(None, folders))
-    return variables
+    return _outcome(place, bag, problem, course, read_latencies(latencies), tail)
 
 
 def _follow(process: GuardedProcess, course: _Course, limits: Limits, advance: Any) -> str:
@@ -198,62 +195,27 @@ def _outcome(
     tail: tuple[str, ...],
 ) -> ArmRun:
     end = course.end
-    wall_s, span_s = _number(end.get('wall_s')), _number(end.get('span_s'))
+    wall_s, span_s = number(end.get('wall_s')), number(end.get('span_s'))
     return ArmRun(
         place,
         bag,
         problem=problem,
-        sent=_counts(end.get('sent')),
-        hashes={key: str(each) for key, each in _mapping(end.get('hashes')).items()},
-        received=_counts(end.get('received')),
-        unanswered=_counts(end.get('unanswered')),
+        sent=counts(end.get('sent')),
+        hashes={key: str(each) for key, each in mapping(end.get('hashes')).items()},
+        received=counts(end.get('received')),
+        unanswered=counts(end.get('unanswered')),
         achieved_rtf=span_s / wall_s if wall_s > 0 else math.nan,
         cost=Cost(
-            _number(end.get('cpu_s')),
+            number(end.get('cpu_s')),
             wall_s,
             course.ready_s,
-            _number(end.get('peak_bytes')),
+            number(end.get('peak_bytes')),
             latencies,
         ),
         outcome={
             key: each
-            for key, each in list(_mapping(end.get('outcome')).items())[:_MAX_OUTCOMES]
+            for key, each in list(mapping(end.get('outcome')).items())[:_MAX_OUTCOMES]
             if isinstance(each, (bool, int, float, str))
         },
         log_tail=tail,
     )
-
-
-def _latencies(path: Path) -> NDArray[np.float64]:
-    """Read the latencies, s; none where the arm did not get so far."""
-    try:
-        found = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError):
-        return np.zeros(0)
-    is_right = isinstance(found, np.ndarray) and found.ndim == 1 and found.dtype == np.int64
-    return found * 1e-9 if is_right else np.zeros(0)
-
-
-def _event(line: bytes) -> dict[str, Any]:
-    try:
-        event = json.loads(line)
-    except (ValueError, RecursionError):
-        return {}
-    return _mapping(event)
-
-
-def _count(value: Any) -> int:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else 0
-
-
-def _number(value: Any) -> float:
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return float(value) if is_number else math.nan
-
-
-def _counts(value: Any) -> dict[str, int]:
-    return {str(key): _count(each) for key, each in _mapping(value).items()}
-
-
-def _mapping(value: Any) -> dict[Any, Any]:
-    return value if isinstance(value, dict) else {}

@@ -112,6 +112,7 @@ class Hearing:
         self.numbers = array('q')
         self.stamps = bytearray()
         self._kept: list[tuple[bytes, int]] = []
+        self._newest_ns = -(2**63)
 
     def take(self) -> tuple[bytes, dict[str, Any]] | None:
         """Take one message, if there is one."""
@@ -129,7 +130,9 @@ class Hearing:
         """
         self.came_ns.append(came_ns)
         self.numbers.append(number)
-        self._kept.append((cdr, time_ns))
+        # An answer that comes after that to a later input must be seen to: the bag is read by time.
+        self._newest_ns = max(self._newest_ns, time_ns)
+        self._kept.append((cdr, self._newest_ns))
         if self._is_stamped:
             self.stamps += cdr[STAMP]
 

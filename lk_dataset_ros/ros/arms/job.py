@@ -77,6 +77,7 @@ class Job:
         ready_s: Limit until an arm is ready, s.
         answer_s: Limit until an input is answered, s.
         silence_s: When an output that may stay away is taken to, s.
+        patience_s: How long all answers of an arm that did not come may be waited for, s.
     """
 
     arms: list[ArmJob]
@@ -92,6 +93,7 @@ class Job:
     ready_s: float
     answer_s: float
     silence_s: float
+    patience_s: float
 
     @classmethod
     def load(cls, path: str) -> Job:

@@ -74,6 +74,7 @@ class Lockstep:
         self._exchange = Exchange(stations, outputs, PIECE_S)
         #: What comes next, by arm.
         self._next: dict[str, deque[Item]] = {each.label: deque() for each in stations}
+        self._waited_s = dict.fromkeys((each.label for each in stations), 0.0)
 
     def run(self, sources: Mapping[str, Iterator[Item]]) -> None:
         """Feed every arm what its source gives, until all are through.
@@ -187,8 +188,16 @@ class Lockstep:
         if not is_busy:
             answers.forgive()
         answers.close(is_busy=is_busy)
+        self._waited_s[station.label] += waited_s
         if answers.silent_in_a_row >= SILENT:
             station.fail(self._say_silence(station, missing[0].topic))
+        elif self._waited_s[station.label] > job.patience_s:
+            # The others are to get through before the time of the run is over.
+            station.fail(
+                f'{self._waited_s[station.label]:.3g} s were waited for answers that did not come, '
+                f'the last on {missing[0].topic}; limits.answer_s is {job.answer_s:g} s, '
+                'limits.run_s bounds the sum'
+            )
 
     def _is_through_with_it(self, station: Station) -> bool:
         """Tell whether an arm has nothing to do with what it was sent."""

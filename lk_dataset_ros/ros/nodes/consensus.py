@@ -115,10 +115,10 @@ class ConsensusNode:
 
     def _decide(self, came_ns: list[Any]) -> None:
         """Tell of what has begun or ended; called by the thread that takes, after each round."""
-        events = self._engine.advance(self._now_ns())
         if came_ns and not self._uses_clock:
+            # A set is judged as soon as its last message has been handed on.
             self._latency.add(time.time_ns() - np.concatenate(came_ns))
-        self._tell(events)
+        self._tell(self._engine.advance(self._now_ns()))
 
     def _tell(self, events: Sequence[Event]) -> None:
         for event in events:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import time
+from typing import TYPE_CHECKING, Any, Final
 
 from lk_dataset_ros.ros.intake import Intake
 
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
     from rclpy.node import Node
 
     from lk_dataset_ros.dataset import Arrivals
+
+#: Between two rounds others have a turn, s.
+_LEAST_REST_S: Final = 0.0002
 
 
 class WatchIntake(Intake):
@@ -43,6 +47,19 @@ class WatchIntake(Intake):
         self._longest_s = rest_s
         self._after_round = after_round
         self._came_ns: list[Any] = []
+
+    def _take_until_stopped(self) -> None:
+        rest_s = self._rest_s
+        while not self._stopping.wait(rest_s):
+            began_s = time.monotonic()
+            try:
+                fill = self._round()
+            except Exception as error:  # noqa: BLE001 - told to the node, which ends
+                self.error = error
+                return
+            # What came while it was busy has waited long enough.
+            period_s = min(self._longest_s, self._rest_s / fill if fill else self._rest_s)
+            rest_s = max(period_s - (time.monotonic() - began_s), _LEAST_REST_S)
 
     def _round(self) -> float:
         fill = super()._round()
