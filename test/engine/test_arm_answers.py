@@ -7,15 +7,21 @@ import subprocess
 import sys
 from array import array
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
+from lk_dataset_ros import Dataset, McapDatabase
+from lk_dataset_ros.message import builtin_schema
 from lk_dataset_ros.process.usage import descendants, usage_of
 from lk_dataset_ros.ros.arms.answers import Answers
+from lk_dataset_ros.ros.arms.ends import Hearing
 from lk_dataset_ros.ros.arms.job import OutputJob
 from lk_dataset_ros.ros.arms.latencies import achieved_rtf, latencies_s, numbers_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def message(stamp: int) -> bytes:
@@ -142,3 +148,19 @@ def test_usage_is_that_of_a_tree_of_processes() -> None:
         assert used.peak_bytes > 40e6
         process.communicate(b'\n')
         assert math.isnan(usage_of(process.pid).cpu_s)
+
+
+def test_a_late_answer_stays_behind_those_that_came_before_it(tmp_path: Path) -> None:
+    """Promise: answering 3 before 2 shows in the bag, which is read in order of time."""
+    owed = Answers([OutputJob('/out', '/in', 1, 1)]).owed['/out']
+    handle = SimpleNamespace(take_message=None)
+    subscription: Any = SimpleNamespace(handle=handle, msg_type=None)
+    hearing = Hearing(subscription, owed, is_stamped=False)
+    for number in (1, 3, 2, 4):
+        hearing.keep(bytes([0, 1, 0, 0, number, 0, 0, 0]), 0, 10 * number, number)
+    with McapDatabase(tmp_path / 'bag', 'w') as bag:
+        bag.declare('/out', builtin_schema('std_msgs/msg/Int32'))
+        hearing.write_to(bag)
+    with Dataset.load(tmp_path / 'bag') as dataset:
+        assert dataset.columns('/out')['data'].values.tolist() == [1, 3, 2, 4]
+        assert dataset.timestamps('/out').tolist() == [10, 30, 30, 40]
