@@ -29,7 +29,7 @@ lint:  ## ruff and mypy
 	@$(RUN) mypy
 
 # Those that take longer run by name only: recording, playing, crash, soak, round_trip, comparing, offline,
-# experiments, worlds, noise (docs/benchmarks.md).
+# experiments, worlds, noise, falsifying, consensus, consensus_engine, switching (docs/benchmarks.md).
 bench:  ## measure what the README tells (B=columns for one of benchmarks/, ARGS='--runs 5' for it)
 	@$(WORKSPACE) setup test
 	@for each in $(or $(B),first_verdict columns write_columns dataloader large_bags); do \

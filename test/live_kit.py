@@ -80,12 +80,15 @@ node.create_subscription(PointStamped, '/state', answer, 10)
 rclpy.spin(node)
 """
 RUN = """
-import json, sys
+import json, signal, sys
 from pathlib import Path
 from lk_dataset_ros import Dataset
 from lk_dataset_ros.experiment.rounds import plan
 from lk_dataset_ros.experiment.running.live import run_live
 from lk_dataset_ros.experiment.specification import load_specification
+
+# As `lk` does: who is started in the background has it ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 class Silent:
     def arm_starts(self, label): pass
