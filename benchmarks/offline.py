@@ -24,10 +24,10 @@ import numpy as np
 from lk_dataset_ros.component import extend_python_path, load_component
 from lk_dataset_ros.dataset import Dataset, McapDatabase
 from lk_dataset_ros.experiment.running.arm_run import ArmRun, Place
+from lk_dataset_ros.experiment.running.jobs import OfflineJob
 from lk_dataset_ros.experiment.running.offline import run_offline
 from lk_dataset_ros.experiment.running.offline_arm import OfflineArm
 from lk_dataset_ros.experiment.running.offline_inputs import OfflineInputs
-from lk_dataset_ros.experiment.running.offline_job import OfflineJob
 from lk_dataset_ros.experiment.running.offline_outputs import OutputWriter
 from lk_dataset_ros.experiment.specification.parts import (
     Arm,

@@ -17,9 +17,9 @@ from lk_dataset_ros.component import load_component
 from lk_dataset_ros.dataset import Dataset, McapDatabase
 from lk_dataset_ros.experiment.running import offline_arm
 from lk_dataset_ros.experiment.running.arm_run import ArmRun, Place
+from lk_dataset_ros.experiment.running.jobs import OfflineJob
 from lk_dataset_ros.experiment.running.offline import run_offline
 from lk_dataset_ros.experiment.running.offline_inputs import OfflineInputs
-from lk_dataset_ros.experiment.running.offline_job import OfflineJob
 from lk_dataset_ros.experiment.specification.parts import (
     Arm,
     BagInputs,

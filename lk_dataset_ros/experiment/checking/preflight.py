@@ -61,16 +61,16 @@ def check(specification: Specification) -> Inputs:
     """
     is_on_graph = specification.mode != Mode.OFFLINE
     inputs = Inputs()
+    topics: list[Topic] = []
     if isinstance(specification.inputs, BagInputs):
         topics = _check_bag(specification.inputs, inputs)
-        if is_on_graph:
-            own_executable('component')
-            inputs.environment.update(_types_environment(specification.inputs.bag, topics))
     elif isinstance(specification.inputs, WorldInputs):
         _check_world(specification.inputs, inputs)
     if is_on_graph:
         for name in ('component', 'arm_runner', 'live_runner'):
             own_executable(name)
+        if isinstance(specification.inputs, BagInputs):
+            inputs.environment.update(_types_environment(specification.inputs.bag, topics))
     _check_arms(specification, inputs)
     return inputs
 

@@ -9,25 +9,27 @@ between, which is that of decoding, of the steps and of encoding, is the arm's c
 
 from __future__ import annotations
 
-import json
-import logging
-import os
-import resource
 import sys
 import time
-import traceback
 from array import array
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
-from typing import IO, TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from lk_dataset_ros.component import extend_python_path, load_component
 from lk_dataset_ros.dataset import McapDatabase
-from lk_dataset_ros.errors import ArmError, LkError
+from lk_dataset_ros.errors import ArmError
+from lk_dataset_ros.experiment.running.in_child import (
+    component_of,
+    peak_bytes,
+    run_arm,
+    say,
+    serve,
+)
+from lk_dataset_ros.experiment.running.jobs import OfflineJob
 from lk_dataset_ros.experiment.running.offline_inputs import OfflineInputs
-from lk_dataset_ros.experiment.running.offline_job import OfflineJob
 from lk_dataset_ros.experiment.running.offline_outputs import OutputWriter
 from lk_dataset_ros.message import builtin_schema, codec_for, new_message
 
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from lk_dataset_ros.component import Component
+    from lk_dataset_ros.experiment.running.in_child import Report
     from lk_dataset_ros.experiment.running.offline_inputs import Entry
     from lk_dataset_ros.message import Schema
 
@@ -67,7 +70,7 @@ class OfflineArm:
         job: OfflineJob,
         component: Component,
         inputs: OfflineInputs,
-        report: Callable[..., None],
+        report: Report,
     ) -> None:
         self._job = job
         self._component = component
@@ -138,7 +141,7 @@ class OfflineArm:
             for entries in self._inputs.windows():
                 self._run(entries)
         except Exception as error:  # noqa: BLE001 - whatever an arm does is a result
-            problem = _say(error)
+            problem = say(error)
         except SystemExit as error:
             problem = f'it has left with exit code {error.code}'
         self._flush()
@@ -245,68 +248,18 @@ class OfflineArm:
         return sent - self._answered[topic] if least else 0
 
 
-def peak_bytes() -> int:
-    """Return the most memory that this process had."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == 'darwin' else peak * 1024
-
-
-def _say(error: Exception) -> str:
-    """Say what an arm has raised and where, in one line; the log has it all."""
-    traceback.print_exception(error)
-    text = ' '.join(str(error).split())
-    if isinstance(error, LkError):
-        return text
-    frames = traceback.extract_tb(error.__traceback__)
-    where = f' ({frames[-1].filename}, line {frames[-1].lineno})' if frames else ''
-    return f'{type(error).__name__}: {text}{where}'
-
-
-def _start(job: OfflineJob) -> Component:
-    """Make the component."""
-    extend_python_path(list(job.arm.python_path))
-    cls = load_component(job.arm.component)
-    return cls(config=cls.Config.from_mapping(job.arm.parameters))
-
-
-def _run(job: OfflineJob, report: Callable[..., None]) -> None:
-    arm, problem = None, ''
-    try:
-        component = _start(job)
+def _run(job: OfflineJob, report: Report) -> None:
+    def set_up(known: dict[str, Any]) -> OfflineArm:
+        del known
+        component = component_of(job.arm)
         report('ready')
         inputs = OfflineInputs(
             job.inputs.bag, job.inputs.topics, job.inputs.start_s, job.inputs.duration_s
         )
-        arm = OfflineArm(job, component, inputs, report)
-        problem = arm.run()
-        inputs.close()
-    except Exception as error:  # noqa: BLE001 - whatever an arm does is a result
-        problem = _say(error)
-    except SystemExit as error:
-        problem = f'it has left with exit code {error.code}'
-    report('done', problem=problem, **({} if arm is None else arm.figures()))
+        return OfflineArm(job, component, inputs, report)
 
-
-def protocol() -> IO[str]:
-    """Return the standard output, and let whatever writes to it from now on write to the log."""
-    sys.stdout.flush()
-    own = os.fdopen(os.dup(1), 'w', encoding='utf-8')
-    os.dup2(2, 1)
-    return own
-
-
-def main(arguments: list[str]) -> int:
-    """Do the job of a file."""
-    with protocol() as output:
-        logging.basicConfig(level=logging.INFO, stream=sys.stderr)
-
-        def report(event: str, **more: Any) -> None:
-            output.write(json.dumps({'event': event, **more}) + '\n')
-            output.flush()
-
-        _run(OfflineJob.load(arguments[0]), report)
-    return 0
+    run_arm(set_up, report)
 
 
 if __name__ == '__main__':
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(serve(partial(_run, OfflineJob.load(sys.argv[1]))))

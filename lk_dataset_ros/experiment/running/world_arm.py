@@ -10,29 +10,32 @@ order in which the world has them; its commands are in force from that moment on
 from __future__ import annotations
 
 import json
-import logging
 import sys
 import time
-import traceback
 from array import array
+from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from lk_dataset_ros.component import extend_python_path, load_component
 from lk_dataset_ros.dataset import McapDatabase
-from lk_dataset_ros.errors import ArmError, LkError
-from lk_dataset_ros.experiment.running.offline_arm import peak_bytes, protocol
+from lk_dataset_ros.errors import ArmError
+from lk_dataset_ros.experiment.running.in_child import (
+    component_of,
+    peak_bytes,
+    run_arm,
+    say,
+    serve,
+)
+from lk_dataset_ros.experiment.running.jobs import WorldJob
 from lk_dataset_ros.experiment.running.offline_outputs import OutputWriter
-from lk_dataset_ros.experiment.running.world_job import WorldJob
 from lk_dataset_ros.message import builtin_schema, message_class
 from lk_dataset_ros.world import load_world
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from lk_dataset_ros.component import Component
+    from lk_dataset_ros.experiment.running.in_child import Report
     from lk_dataset_ros.world import World
 
 _REPORT_NS: Final = 200_000_000
@@ -51,9 +54,7 @@ class WorldArm:
         report: Takes an event and what is to be said of it.
     """
 
-    def __init__(
-        self, job: WorldJob, component: Component, world: World, report: Callable[..., None]
-    ) -> None:
+    def __init__(self, job: WorldJob, component: Component, world: World, report: Report) -> None:
         self._job, self._component, self._world, self._report = job, component, world, report
         component.message_factory = _new
         self._ports = self._inputs()
@@ -123,7 +124,7 @@ class WorldArm:
             self._component.reset()
             self._act()
         except Exception as error:  # noqa: BLE001 - whatever an arm does is a result
-            problem = f'{_say(error)}, at {self._world.time_ns / 1e9:g} s'
+            problem = f'{say(error)}, at {self._world.time_ns / 1e9:g} s'
         except SystemExit as error:
             problem = f'it has left with exit code {error.code}'
         self._flush()
@@ -228,49 +229,19 @@ def _new(type_name: str) -> Any:
     return message_class(type_name)()
 
 
-def _say(error: Exception) -> str:
-    """Say what was raised and where, in one line; the log has it all."""
-    traceback.print_exception(error)
-    text = ' '.join(str(error).split())
-    if isinstance(error, LkError):
-        return text
-    frames = traceback.extract_tb(error.__traceback__)
-    where = f' ({frames[-1].filename}, line {frames[-1].lineno})' if frames else ''
-    return f'{type(error).__name__}: {text}{where}'
-
-
-def _run(job: WorldJob, report: Callable[..., None]) -> None:
-    arm, problem, start = None, '', {}
-    try:
-        extend_python_path(list(job.arm.python_path))
-        cls = load_component(job.arm.component)
-        component = cls(config=cls.Config.from_mapping(job.arm.parameters))
-        inputs = job.inputs
+def _run(job: WorldJob, report: Report) -> None:
+    def set_up(known: dict[str, Any]) -> WorldArm:
+        component, inputs = component_of(job.arm), job.inputs
         world = load_world(inputs.world, inputs.parameters, inputs.python_path)
         world.reset(inputs.seed)
-        start = {'sent': {'world': 1}, 'hashes': {'world': initial_conditions(job, world)}}
+        known['sent'] = {'world': 1}
+        known['hashes'] = {'world': initial_conditions(job, world)}
         arm = WorldArm(job, component, world, report)
         report('ready')
-        problem = arm.run()
-    except Exception as error:  # noqa: BLE001 - whatever an arm does is a result
-        problem = _say(error)
-    except SystemExit as error:
-        problem = f'it has left with exit code {error.code}'
-    report('done', problem=problem, **start, **({} if arm is None else arm.figures()))
+        return arm
 
-
-def main(arguments: list[str]) -> int:
-    """Do the job of a file."""
-    with protocol() as output:
-        logging.basicConfig(level=logging.INFO, stream=sys.stderr)
-
-        def report(event: str, **more: Any) -> None:
-            output.write(json.dumps({'event': event, **more}) + '\n')
-            output.flush()
-
-        _run(WorldJob.load(arguments[0]), report)
-    return 0
+    run_arm(set_up, report)
 
 
 if __name__ == '__main__':
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(serve(partial(_run, WorldJob.load(sys.argv[1]))))
