@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import combinations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -85,14 +86,37 @@ def compare(
         return comparison
     from lk_dataset_ros.comparison.noise import with_noise  # noqa: PLC0415
 
-    floors = [
+    originals = [original, *noise]
+    floors = noise_floors(originals, keys=keys, tolerance=rule, pairing=ways)
+    return with_noise(comparison, floors, len(originals))
+
+
+def noise_floors(
+    originals: Sequence[Dataset],
+    *,
+    keys: Sequence[str] | None = None,
+    tolerance: Tolerance | None = None,
+    pairing: Pairing | str = 'auto',
+) -> list[DatasetComparison]:
+    """Compare runs of the original among each other, for `with_noise`; see `compare`.
+
+    Args:
+        originals: All runs.
+        keys: The keys to compare.
+        tolerance: How far values may lie apart.
+        pairing: How messages are paired.
+    """
+    return [
         compare(
-            one, other, keys=keys, tolerance=rule, pairing=ways, acceptance=Acceptance.everything()
+            one,
+            other,
+            keys=keys,
+            tolerance=tolerance,
+            pairing=pairing,
+            acceptance=Acceptance.everything(),
         )
-        for place, one in enumerate([original, *noise])
-        for other in noise[place:]
+        for one, other in combinations(originals, 2)
     ]
-    return with_noise(comparison, floors, 1 + len(noise))
 
 
 def compare_columns(

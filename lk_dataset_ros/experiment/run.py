@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import shutil
 import time
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lk_dataset_ros.comparison import Verdict, compare
+from lk_dataset_ros.comparison.engine import noise_floors
+from lk_dataset_ros.comparison.noise import with_noise
 from lk_dataset_ros.dataset import Dataset
 from lk_dataset_ros.errors import BagExistsError, BagWriteError
 from lk_dataset_ros.experiment.checking.preflight import check
@@ -103,16 +106,54 @@ def judge_arms(
         specification: The experiment.
         runs: All runs of each arm by its name, in order.
     """
-    originals = runs[specification.original.name]
-    return [_judge(specification, originals, runs[arm.name]) for arm in specification.compiled]
+    original = _Original(specification, runs[specification.original.name])
+    return [_judge(original, runs[arm.name]) for arm in specification.compiled]
 
 
-def _judge(
-    specification: Specification, originals: Sequence[ArmRun], runs: Sequence[ArmRun]
-) -> ArmResult:
-    problem = _untrusted(specification, originals, runs)
-    comparison = None if problem else _gravest(specification, originals, runs)
-    return judge_arm(specification, originals, runs, comparison, problem)
+class _Original:
+    """All runs of the original: read once, compared among each other once, for every arm.
+
+    Args:
+        specification: The experiment.
+        runs: The runs.
+    """
+
+    def __init__(self, specification: Specification, runs: Sequence[ArmRun]) -> None:
+        self.specification = specification
+        self.runs = runs
+        self._options = {
+            **specification.rules.options(),
+            'keys': [output.topic for output in specification.outputs],
+        }
+
+    @cached_property
+    def _outputs(self) -> list[Dataset]:
+        # They stay open: a comparison reads values again when it is shown.
+        return [Dataset.load(run.bag) for run in self.runs]
+
+    @cached_property
+    def _floors(self) -> list[DatasetComparison]:
+        options = {name: self._options[name] for name in ('keys', 'tolerance', 'pairing')}
+        return noise_floors(self._outputs, **options)
+
+    def against(self, run: ArmRun) -> DatasetComparison:
+        """Compare a run of an arm with the first of the original, by the noise of all."""
+        comparison = compare(
+            self._outputs[0],
+            Dataset.load(run.bag),
+            original_name=self.runs[0].place.label,
+            compiled_name=run.place.label,
+            **self._options,
+        )
+        if len(self.runs) == 1:
+            return comparison
+        return with_noise(comparison, self._floors, len(self.runs))
+
+
+def _judge(original: _Original, runs: Sequence[ArmRun]) -> ArmResult:
+    problem = _untrusted(original.specification, original.runs, runs)
+    comparison = None if problem else _gravest(original, runs)
+    return judge_arm(original.specification, original.runs, runs, comparison, problem)
 
 
 def _untrusted(
@@ -132,34 +173,16 @@ def _untrusted(
     return next((reason for reason in reasons if reason), '')
 
 
-def _gravest(
-    specification: Specification, originals: Sequence[ArmRun], runs: Sequence[ArmRun]
-) -> DatasetComparison:
+def _gravest(original: _Original, runs: Sequence[ArmRun]) -> DatasetComparison:
     """Compare every run of an arm; return the first that is not equivalent, or the first."""
     first: DatasetComparison | None = None
     for run in runs:
-        found = _compare(specification, originals, run)
+        found = original.against(run)
         if found.verdict is not Verdict.EQUIVALENT:
             return found
         first = first or found
     assert first is not None
     return first
-
-
-def _compare(
-    specification: Specification, originals: Sequence[ArmRun], run: ArmRun
-) -> DatasetComparison:
-    options = specification.rules.options()
-    # They stay open: the comparison reads values again when it is shown.
-    outputs, *noise = (Dataset.load(each.bag) for each in originals)
-    return compare(
-        outputs,
-        Dataset.load(run.bag),
-        noise=noise,
-        original_name=originals[0].place.label,
-        compiled_name=run.place.label,
-        **{**options, 'keys': [output.topic for output in specification.outputs]},
-    )
 
 
 def _run_all(
