@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
 #: Modes in which all arms of a round run beside each other.
 TOGETHER = (Mode.LOCKSTEP, Mode.REALTIME, Mode.LIVE)
-#: The world that processes of its own simulate.
-EXTERNAL = 'external'
 
 
 class Run(Protocol):
@@ -61,9 +59,7 @@ def way_of(specification: Specification) -> Run:
     """Return how the arms of an experiment are run."""
     # Each way has needs of its own; what is not run is not imported.
     inputs = specification.inputs
-    if isinstance(inputs, LiveInputs) or (
-        isinstance(inputs, WorldInputs) and inputs.world == EXTERNAL
-    ):
+    if isinstance(inputs, LiveInputs) or (isinstance(inputs, WorldInputs) and inputs.is_external):
         from lk_dataset_ros.experiment.running.live import run_live  # noqa: PLC0415
 
         return run_live

@@ -1,4 +1,4 @@
-"""Run a command and see to it that nothing of it outlives whoever started it.
+"""Run a command (behind the folder to run it in, or nothing) and see to it that nothing of it outlives whoever started it.
 
 Started as a plain script (no site-packages). The standard input is a line to the parent: `INT`,
 `TERM` or `KILL` are passed on to the command; when it closes - the parent ended, however it
@@ -79,8 +79,8 @@ def _watch(child: 'subprocess.Popen[bytes]') -> None:
                 child.send_signal(getattr(signal, f'SIG{word}'))
 
 
-def main(command: list[str]) -> int:
-    """Run the command; return its exit code, 128 + n if signal n ended it."""
+def main(directory: str, command: list[str]) -> int:
+    """Run the command in a folder; return its exit code, 128 + n if signal n ended it."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     _prctl(PR_SET_CHILD_SUBREAPER, 1)
@@ -91,9 +91,12 @@ def main(command: list[str]) -> int:
             signal.signal(number, signal.SIG_DFL)
 
     try:
-        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, preexec_fn=prepare)
+        child = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, preexec_fn=prepare, cwd=directory or None
+        )
     except OSError as error:
-        print(f'{command[0]} cannot be started: {error.strerror}', file=sys.stderr)
+        where = f' in {directory}' if directory else ''
+        print(f'{command[0]} cannot be started{where}: {error.strerror}', file=sys.stderr)
         return 127
     try:
         _watch(child)
@@ -104,4 +107,4 @@ def main(command: list[str]) -> int:
 
 
 if __name__ == '__main__':
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main(sys.argv[1], sys.argv[2:]))

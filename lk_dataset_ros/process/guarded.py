@@ -28,15 +28,22 @@ class GuardedProcess:
         env: Its environment.
         log: File that takes its standard error, and its standard output unless `piped`.
         piped: Make the standard output readable as `output`.
+        directory: Where it is started; here if empty.
     """
 
     def __init__(
-        self, command: Sequence[str], *, env: Mapping[str, str], log: Path, piped: bool = False
+        self,
+        command: Sequence[str],
+        *,
+        env: Mapping[str, str],
+        log: Path,
+        piped: bool = False,
+        directory: str = '',
     ) -> None:
         self.log = log
         with log.open('ab') as sink:
             self._guard = subprocess.Popen(
-                [sys.executable, '-I', '-S', str(_GUARD), *command],
+                [sys.executable, '-I', '-S', str(_GUARD), directory, *command],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE if piped else sink,
                 stderr=sink,

@@ -12,7 +12,7 @@ from lk_dataset_ros.dataset import Arrivals
 from lk_dataset_ros.errors import ArmError, SpecificationError
 from lk_dataset_ros.experiment.running.arm_run import Place
 from lk_dataset_ros.experiment.running.external_world import ResetService
-from lk_dataset_ros.experiment.running.live_arms import command_of, shadow_rules
+from lk_dataset_ros.experiment.running.live_arms import shadow_rules, shadowed_command
 from lk_dataset_ros.experiment.specification import Arm
 from lk_dataset_ros.message import Batch, builtin_schema
 from lk_dataset_ros.ros.live.clock_times import ClockTimes
@@ -155,8 +155,8 @@ def test_command_without_place_for_names_is_refused(tmp_path: Path) -> None:
     """Promise: what cannot be shadowed is not started."""
     place = Place(Arm('cpp', command=('program',)), 'cpp')
     with pytest.raises(ArmError, match=r'its command has no \{ros_args\}'):
-        command_of(place, tmp_path, [('__ns', '/cpp')])
-    assert command_of(place, tmp_path, []) == ['program']
+        shadowed_command(place, tmp_path, [('__ns', '/cpp')])
+    assert shadowed_command(place, tmp_path, []) == ['program']
 
 
 def test_reset_requests() -> None:

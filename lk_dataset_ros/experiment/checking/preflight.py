@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from lk_dataset_ros.dataset import Dataset
 from lk_dataset_ros.errors import EnvironmentNotReadyError, SpecificationError
 from lk_dataset_ros.experiment.checking.description import Question, answers
-from lk_dataset_ros.experiment.environment import find_executable, own_executable
-from lk_dataset_ros.experiment.rounds import EXTERNAL
+from lk_dataset_ros.experiment.environment import own_executable
+from lk_dataset_ros.experiment.running.commands import executable_of
 from lk_dataset_ros.experiment.specification import BagInputs, Mode, WorldInputs
 from lk_dataset_ros.interfaces import (
     Installed,
@@ -105,7 +105,7 @@ def _types_environment(bag: Path, topics: list[Topic]) -> dict[str, str]:
 
 
 def _check_world(world: WorldInputs, inputs: Inputs) -> None:
-    if world.world == EXTERNAL:
+    if world.is_external:
         return
     request = {
         'world': world.world,
@@ -130,11 +130,8 @@ def _check_arms(specification: Specification, inputs: Inputs) -> None:
     for arm, description in zip(hosted, descriptions, strict=True):
         _check_component(specification, arm, description, inputs)
     for arm in specification.arms:
-        if arm.package and find_executable(arm.package, arm.executable) is None:
-            raise SpecificationError(
-                f'arm {arm.name}: package {arm.package} has no executable {arm.executable} in the '
-                'sourced workspaces (AMENT_PREFIX_PATH)'
-            )
+        if arm.package:
+            executable_of(arm)
 
 
 def _describe(arms: Sequence[Arm], environment: Mapping[str, str]) -> list[dict[str, Any]]:

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 from lk_dataset_ros.dataset.yaml_text import load_yaml
 from lk_dataset_ros.errors import ArmError, LkError
 from lk_dataset_ros.experiment.environment import child_environment, own_domain
+from lk_dataset_ros.experiment.running.commands import command_of
 from lk_dataset_ros.experiment.running.live import live_job
-from lk_dataset_ros.experiment.running.live_arms import command_of, live_environment
+from lk_dataset_ros.experiment.running.live_arms import live_environment
 from lk_dataset_ros.experiment.running.live_course import (
     END_LIMIT_S,
     LiveCourse,
@@ -183,18 +184,15 @@ class _Run:
     def _start_arm(self) -> None:
         arm, place = self._arm, self._arm.place
         try:
-            command = command_of(
-                place,
-                self._logs,
-                list(place.arm.remappings.items()),
-                parameters={'use_sim_time': True},
-            )
+            command = command_of(place, self._logs, parameters={'use_sim_time': True})
         except LkError as error:
             arm.leave(str(error))
             return
         log = self._logs / f'{place.label}.log'
         arm.started_s = time.monotonic()
-        arm.process = self._stack.enter_context(GuardedProcess(command, env=self._env, log=log))
+        directory = place.arm.directory if place.arm.command else ''
+        process = GuardedProcess(command, env=self._env, log=log, directory=directory)
+        arm.process = self._stack.enter_context(process)
 
     def _start_world(self) -> None:
         for number, command in enumerate(commands_of(self._inputs), 1):

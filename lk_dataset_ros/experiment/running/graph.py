@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from lk_dataset_ros.errors import LkError
 from lk_dataset_ros.experiment.environment import child_environment, own_domain, own_executable
 from lk_dataset_ros.experiment.running.arm_run import ArmRun
-from lk_dataset_ros.experiment.running.graph_commands import command_of
+from lk_dataset_ros.experiment.running.commands import command_of
 from lk_dataset_ros.experiment.running.graph_course import Course, remarks_on, run_of
 from lk_dataset_ros.experiment.specification import BagInputs, Mode, WorldInputs
 from lk_dataset_ros.process import GuardedProcess

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from lk_dataset_ros.errors import LkError
 from lk_dataset_ros.experiment.running.live_arms import (
-    command_of,
     live_environment,
     prefix_of,
     shadow_rules,
+    shadowed_command,
 )
 from lk_dataset_ros.experiment.running.live_course import (
     END_LIMIT_S,
@@ -123,12 +123,17 @@ def _start(
         else list(place.arm.remappings.items())
     )
     try:
-        command = command_of(place, logs, rules)
+        command = shadowed_command(place, logs, rules)
     except LkError as error:
         arm.leave(str(error))
         return
     arm.process = stack.enter_context(
-        GuardedProcess(command, env=env, log=logs / f'{place.label}.log')
+        GuardedProcess(
+            command,
+            env=env,
+            log=logs / f'{place.label}.log',
+            directory=place.arm.directory if place.arm.command else '',
+        )
     )
 
 

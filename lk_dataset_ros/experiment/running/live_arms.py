@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
-
-import yaml
+from typing import TYPE_CHECKING
 
 from lk_dataset_ros.errors import ArmError
-from lk_dataset_ros.experiment.environment import find_executable, own_executable
+from lk_dataset_ros.experiment.running.commands import command_of
+from lk_dataset_ros.experiment.specification.parts import ROS_ARGS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,8 +16,6 @@ if TYPE_CHECKING:
     from lk_dataset_ros.experiment.running.arm_run import Place
     from lk_dataset_ros.experiment.specification import Arm, Specification
 
-#: What becomes node name, parameters and remappings in a command.
-ROS_ARGS = '{ros_args}'
 #: Absolute names that every component of this package publishes.
 _ALWAYS_MOVED = ('/diagnostics',)
 
@@ -70,55 +67,23 @@ def shadow_rules(
     return list(dict.fromkeys(rules))
 
 
-def command_of(
-    place: Place,
-    logs: Path,
-    rules: Sequence[tuple[str, str]],
-    *,
-    parameters: Mapping[str, Any] | None = None,
-) -> list[str]:
-    """Return the command line of an arm.
+def shadowed_command(place: Place, logs: Path, rules: Sequence[tuple[str, str]]) -> list[str]:
+    """Return the command line of an arm whose names are those of some rules.
 
     Args:
         place: The arm.
         logs: Folder for its parameters.
         rules: Names and what they become.
-        parameters: Parameters beside its own.
 
     Raises:
-        ArmError: If its executable is not there, or rules cannot be given to its command.
+        ArmError: If the rules cannot be given to its command.
+        SpecificationError: If its executable is not there.
     """
     arm = place.arm
-    values = {**(parameters or {}), **arm.parameters}
-    if arm.component:
-        values['component'] = arm.component
-        if arm.python_path:
-            values['python_path'] = list(arm.python_path)
-    options = ['--ros-args', '-r', f'__node:={place.label}']
-    if values:
-        options += parameter_file(logs / f'{place.label}.parameters.yaml', values)
-    for name, to in rules:
-        options += ['-r', f'{name}:={to}']
-    if arm.component:
-        return [*own_executable('component'), *options]
-    if not arm.command:
-        executable = find_executable(arm.package, arm.executable)
-        if executable is None:
-            raise ArmError(
-                f'package {arm.package} has no executable {arm.executable} in the sourced '
-                'workspaces'
-            )
-        return [executable, *options]
-    if ROS_ARGS not in arm.command and any(name == '__ns' for name, _ in rules):
+    is_shadow = any(name == '__ns' for name, _ in rules)
+    if arm.command and is_shadow and ROS_ARGS not in arm.command:
         raise ArmError(f'its outputs cannot be renamed: its command has no {ROS_ARGS}')
-    command = [part for each in arm.command for part in (options if each == ROS_ARGS else [each])]
-    return ['env', '-C', arm.directory, *command] if arm.directory else command
-
-
-def parameter_file(path: Path, parameters: Mapping[str, Any]) -> list[str]:
-    """Write parameters, free of the quoting of a command line; return the arguments."""
-    path.write_text(yaml.safe_dump({'/**': {'ros__parameters': dict(parameters)}}))
-    return ['--params-file', str(path)]
+    return command_of(place, logs, rules)
 
 
 def live_environment(logs: Path, more: Mapping[str, str]) -> dict[str, str]:

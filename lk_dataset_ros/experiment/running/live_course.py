@@ -14,7 +14,7 @@ import numpy as np
 
 from lk_dataset_ros.experiment.environment import own_executable
 from lk_dataset_ros.experiment.running.arm_run import ArmRun, Cost
-from lk_dataset_ros.experiment.running.live_arms import parameter_file
+from lk_dataset_ros.experiment.running.commands import parameter_file
 from lk_dataset_ros.process import GuardedProcess
 from lk_dataset_ros.process.usage import Usage, usage_of
 

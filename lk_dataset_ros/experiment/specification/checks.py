@@ -6,7 +6,9 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from lk_dataset_ros.experiment.specification.parts import (
+    EXTERNAL,
     ORIGINAL,
+    ROS_ARGS,
     Arm,
     BagInputs,
     LiveInputs,
@@ -14,7 +16,6 @@ from lk_dataset_ros.experiment.specification.parts import (
     Specification,
     WorldInputs,
 )
-from lk_dataset_ros.experiment.specification.parts_reading import ROS_ARGS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
     Fault = tuple[Place, str]
 
-EXTERNAL = 'external'
 #: Fields of an external world, and those of all others.
 _EXTERNAL_ONLY = ('processes', 'reset', 'world_file', 'version_command')
 _INTERNAL_ONLY = ('parameters', 'python_path')
@@ -74,7 +74,7 @@ def _mode_faults(specification: Specification, content: dict[str, Any]) -> Itera
     if (mode == Mode.LIVE) != isinstance(inputs, LiveInputs):
         works = 'mode: live' if mode != Mode.LIVE else 'inputs: {live: true, topics: [...]}'
         yield place, f'{mode.value} does not go with {_INPUTS[type(inputs)]}; {works} would'
-    if isinstance(inputs, WorldInputs) and inputs.world == EXTERNAL and mode != Mode.SEQUENTIAL:
+    if isinstance(inputs, WorldInputs) and inputs.is_external and mode != Mode.SEQUENTIAL:
         yield place, f'{mode.value} does not go with an external world; mode: sequential would'
     if mode == Mode.OFFLINE:
         for arm in specification.arms:
@@ -87,7 +87,7 @@ def _mode_faults(specification: Specification, content: dict[str, Any]) -> Itera
             f'mode: {mode.value} is as fast as the arms answer; give rtf: 0, or mode: realtime',
         )
     if specification.rtf > 0 and (
-        mode == Mode.LIVE or (isinstance(inputs, WorldInputs) and inputs.world == EXTERNAL)
+        mode == Mode.LIVE or (isinstance(inputs, WorldInputs) and inputs.is_external)
     ):
         yield (
             ('rtf',),
@@ -137,7 +137,7 @@ def _command_faults(
 
 
 def _world_faults(inputs: WorldInputs, given: dict[str, Any]) -> Iterator[Fault]:
-    if inputs.world != EXTERNAL:
+    if not inputs.is_external:
         for name in _EXTERNAL_ONLY:
             if name in given:
                 yield ('inputs', name), f'belongs to world: {EXTERNAL}; {inputs.world} is none'
@@ -194,5 +194,5 @@ def _time_faults(specification: Specification) -> Iterator[Fault]:
 def is_timed(mode: Mode, rtf: float, inputs: BagInputs | WorldInputs | LiveInputs) -> bool:
     """Tell whether inputs come at their times, without waiting for answers."""
     if mode == Mode.SEQUENTIAL:
-        return rtf > 0 or (isinstance(inputs, WorldInputs) and inputs.world == EXTERNAL)
+        return rtf > 0 or (isinstance(inputs, WorldInputs) and inputs.is_external)
     return mode in (Mode.REALTIME, Mode.LIVE)

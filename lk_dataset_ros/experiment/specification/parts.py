@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ORIGINAL = 'original'
+#: The world that processes of its own simulate.
+EXTERNAL = 'external'
+#: The element of a command that becomes `--ros-args` with node name, parameters and remappings.
+ROS_ARGS = '{ros_args}'
 
 
 class Mode(str, Enum):
@@ -149,6 +153,11 @@ class WorldInputs:
     reset: str = 'restart'
     world_file: str = ''
     version_command: tuple[str, ...] = ()
+
+    @property
+    def is_external(self) -> bool:
+        """Whether processes of its own simulate it."""
+        return self.world == EXTERNAL
 
 
 @dataclass(frozen=True, slots=True)

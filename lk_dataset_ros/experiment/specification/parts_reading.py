@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lk_dataset_ros.comparison import Verdict
 from lk_dataset_ros.comparison.rules_file import Rules
 from lk_dataset_ros.experiment.specification.parts import (
+    EXTERNAL,
     Arm,
     BagInputs,
     Demands,
@@ -22,8 +23,6 @@ from lk_dataset_ros.experiment.specification.parts import (
 if TYPE_CHECKING:
     from lk_dataset_ros.dataset.yaml_lines import Place, YamlDocument
 
-#: What becomes `--ros-args` with name, parameters and remappings in a command.
-ROS_ARGS = '{ros_args}'
 #: How `pairing: header_stamp` was meant before there was a choice: by index without a header.
 _AUTO = ('header_stamp', 'auto')
 
@@ -125,7 +124,7 @@ def mode_of(content: dict[str, Any]) -> Mode:
     inputs = content['inputs']
     if 'live' in inputs:
         return Mode.LIVE
-    if inputs.get('world') == 'external':
+    if inputs.get('world') == EXTERNAL:
         return Mode.SEQUENTIAL
     if content.get('rtf', 0) > 0:
         return Mode.REALTIME

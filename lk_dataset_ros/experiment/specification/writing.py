@@ -82,7 +82,7 @@ def _world(world: WorldInputs, topics: list[str]) -> dict[str, Any]:
         'seed': world.seed,
         'duration_s': world.duration_s,
     }
-    if world.world != 'external':
+    if not world.is_external:
         found.update(_given('parameters', dict(world.parameters)))
         return found | {'python_path': list(world.python_path)}
     return {

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
-import os
 import time
 from typing import TYPE_CHECKING, Final
 
@@ -12,7 +10,7 @@ from lk_dataset_ros.process import GuardedProcess
 from lk_dataset_ros.process.usage import Usage, descendants, usage_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 #: How long a process may take to end after SIGINT, s.
@@ -45,8 +43,7 @@ class ArmProcess:
         self._first = self._last = Usage()
         self._next_look_s = 0.0
         self._started_s = time.monotonic()
-        with _inside(directory):
-            self._process = GuardedProcess(command, env=environment, log=log)
+        self._process = GuardedProcess(command, env=environment, log=log, directory=directory)
 
     @property
     def pid(self) -> int:
@@ -116,18 +113,3 @@ def _say(code: int) -> str:
     if code > 128:
         return f'crashed (signal {code - 128})'
     return f'ended by itself with exit code {code}'
-
-
-@contextlib.contextmanager
-def _inside(directory: str) -> Iterator[None]:
-    """Stand in a folder while a process is started there."""
-    if not directory:
-        yield
-        return
-    here = os.open('.', os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.chdir(directory)
-        yield
-    finally:
-        os.fchdir(here)
-        os.close(here)
