@@ -269,7 +269,8 @@ def environment() -> dict[str, str]:
 def build_package() -> None:
     """Build with colcon, if something that it installs has changed."""
     sources = [ROOT / 'CMakeLists.txt', ROOT / 'package.xml']
-    patterns = ('msg/*', 'srv/*', 'scripts/*', 'examples/**/*.?pp', 'examples/**/CMakeLists.txt')
+    patterns = ['msg/*', 'srv/*', 'scripts/*', 'src/*']
+    patterns += ['examples/**/*.?pp', 'examples/**/CMakeLists.txt', 'examples/*.cmake']
     sources += [path for pattern in patterns for path in ROOT.glob(pattern) if path.is_file()]
     # Python, launch and config files are symbolic links: only a new name needs a build.
     linked = [

@@ -15,17 +15,18 @@ if TYPE_CHECKING:
     from lk_dataset_ros.experiment import ArmRun
 
 
-class Watcher:
-    """Shows how a run goes.
+class Bars:
+    """Bars on a terminal; nothing elsewhere.
 
     Args:
         console: Where to.
+        heading: What stands in front of each bar.
     """
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, heading: TextColumn) -> None:
         self._console = console
         self._bars = Progress(
-            TextColumn('{task.description:<24}'),
+            heading,
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
@@ -43,19 +44,36 @@ class Watcher:
         """Leave them as they are."""
         self._bars.stop()
 
+    def _add(self, name: str) -> None:
+        self._tasks[name] = self._bars.add_task(name, total=None)
+
+    def _move(self, name: str, done: int, total: int) -> None:
+        self._bars.update(self._tasks[name], completed=done, total=total)
+
+
+class Watcher(Bars):
+    """Shows how a run goes.
+
+    Args:
+        console: Where to.
+    """
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(console, TextColumn('{task.description:<24}'))
+
     def arm_starts(self, label: str) -> None:
         """Show a new bar."""
-        self._tasks[label] = self._bars.add_task(label, total=None)
+        self._add(label)
 
     def arm_advances(self, label: str, sent: int, total: int) -> None:
         """Move a bar."""
-        self._bars.update(self._tasks[label], completed=sent, total=total)
+        self._move(label, sent, total)
 
     def arm_ends(self, run: ArmRun) -> None:
         """Fill a bar, or write a line."""
         sent, received = sum(run.sent.values()), sum(run.received.values())
         label = run.place.label
-        self._bars.update(self._tasks[label], completed=sent, total=max(sent, 1))
+        self._move(label, sent, max(sent, 1))
         self._bars.stop_task(self._tasks[label])
         if not self._console.is_terminal:
             print(f'{label}: {sent} inputs, {received} outputs', file=sys.stderr, flush=True)

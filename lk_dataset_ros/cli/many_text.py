@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import TextColumn
 from rich.table import Table
 from rich.text import Text
 
+from lk_dataset_ros.cli.ab_progress import Bars
 from lk_dataset_ros.comparison.renderers.text import wide
 from lk_dataset_ros.errors import BagExistsError
 from lk_dataset_ros.experiment.many.bag_run import run_in_child
@@ -22,9 +23,6 @@ from lk_dataset_ros.experiment.many.report import HEADINGS, failed_bags, headlin
 from lk_dataset_ros.experiment.many.running import run_many
 
 if TYPE_CHECKING:
-    from rich.progress import TaskID
-    from typing_extensions import Self
-
     from lk_dataset_ros.experiment.many.bags import NamedBag
     from lk_dataset_ros.experiment.many.result import BagRun, ManyResult
     from lk_dataset_ros.experiment.specification import Specification
@@ -81,7 +79,7 @@ def show(result: ManyResult, console: Console) -> None:
         click.echo(f'Again, all of them: lk ab {experiment} --failed-of {result.directory}')
 
 
-class BagWatcher:
+class BagWatcher(Bars):
     """Shows how far the bags are: bars on a terminal, a line per bag elsewhere.
 
     Args:
@@ -90,34 +88,16 @@ class BagWatcher:
     """
 
     def __init__(self, console: Console, total: int) -> None:
-        self._console = console
-        self._bars = Progress(
-            TextColumn('{task.description}', markup=False),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            console=console,
-            disable=not console.is_terminal,
-        )
+        super().__init__(console, TextColumn('{task.description}', markup=False))
         self._all = self._bars.add_task('bags', total=total)
-        self._tasks: dict[str, TaskID] = {}
-
-    def __enter__(self) -> Self:
-        """Show the bars."""
-        self._bars.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        """Leave them as they are."""
-        self._bars.stop()
 
     def bag_starts(self, name: str) -> None:
         """Show another bar."""
-        self._tasks[name] = self._bars.add_task(name, total=None)
+        self._add(name)
 
     def bag_advances(self, name: str, done: int, total: int) -> None:
         """Move a bar."""
-        self._bars.update(self._tasks[name], completed=done, total=total)
+        self._move(name, done, total)
 
     def bag_ends(self, run: BagRun) -> None:
         """Replace the bar by a line."""
